@@ -1,0 +1,18 @@
+# Each target calls a script of ci/ or cargo, where the work is.
+.PHONY: demo test bench soak dist
+
+demo:
+	ci/demo
+
+test:
+	ci/setup
+	ci/all
+
+bench:
+	cargo bench --locked
+
+soak:
+	ci/soak
+
+dist:
+	ci/dist

@@ -1,0 +1,43 @@
+//! The C API: checks and conversions, and nothing else.
+//!
+//! Every function of `include/logfusion.h` is here under its C name. It looks at its arguments, calls a safe function of
+//! the engine and turns the result into a status. The header is the manual; what it promises is not repeated.
+//!
+//! One panic boundary serves all entries: [`boundary`]. A panic that reaches it is a defect of the engine; it costs the
+//! call, sets the last error, and goes no further.
+
+mod batch;
+mod callbacks;
+mod errors;
+mod filter;
+mod lifecycle;
+mod log;
+mod reserve;
+mod stats;
+pub(crate) mod status;
+mod text;
+
+use std::ffi::c_int;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+/// Calls `f`; a panic in it becomes `otherwise` and the last error.
+#[inline(always)]
+fn boundary<R>(otherwise: R, f: impl FnOnce() -> R) -> R {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(result) => result,
+        Err(_) => panicked(otherwise),
+    }
+}
+
+#[cold]
+fn panicked<R>(otherwise: R) -> R {
+    // Even the last error must not be able to unwind.
+    _ = catch_unwind(|| errors::set(format_args!("the engine panicked; this is a defect of logfusion")));
+    otherwise
+}
+
+/// A timeout of the API: `None` waits without limit.
+fn timeout(milliseconds: c_int) -> Option<Duration> {
+    u64::try_from(milliseconds).ok().map(Duration::from_millis)
+}

@@ -1,0 +1,131 @@
+//! Reserve, write, commit: the pair behind `logfusion_vlogf`.
+//!
+//! The open record is a push that stays open between two calls; its mark in the ring makes every other push of the thread
+//! a re-entrant one, so that nothing can come between.
+
+use super::errors::fail;
+use super::status::Status;
+use super::{boundary, log, text};
+use crate::engine;
+use crate::producers;
+use crate::record::encode::TextInPlace;
+use crate::ring::{Parked, Reason, Reservation};
+use std::cell::Cell;
+use std::ffi::{c_char, c_int};
+
+#[derive(Clone, Copy)]
+struct Open {
+    parked: Parked,
+    record: TextInPlace,
+    level: u32,
+}
+
+thread_local! {
+    static OPEN: Cell<Option<Open>> = const { Cell::new(None) };
+}
+
+/// See `logfusion_reserve` in the header.
+///
+/// # Safety
+///
+/// - `target` is NULL or a NUL-terminated string.
+/// - `text` and `granted` are NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn logfusion_reserve(
+    level: c_int,
+    target: *const c_char,
+    capacity: usize,
+    text: *mut *mut c_char,
+    granted: *mut usize,
+) -> c_int {
+    const NAME: &str = "logfusion_reserve";
+    boundary(Status::Internal.code(), || {
+        if !text.is_null() {
+            // SAFETY: the caller promises that it is writable.
+            unsafe { text.write_unaligned(std::ptr::null_mut()) };
+        }
+        if text.is_null() || granted.is_null() {
+            return fail(Status::Null, format_args!("{NAME}: text or granted is NULL; nothing was reserved"));
+        }
+        // SAFETY: the caller promises that it is writable.
+        unsafe { granted.write_unaligned(0) };
+        let (level, bad_level) = log::level(NAME, level);
+        // SAFETY: NULL is handled, and the caller promises a NUL-terminated string.
+        let (target, no_target) =
+            if target.is_null() { log::no_target(NAME) } else { (unsafe { text::name(target) }, 0) };
+        let so_far = log::first(bad_level, no_target);
+        if !engine::wants(level) {
+            return so_far;
+        }
+        let producer = producers::current();
+        let around = TextInPlace::measure(level, target, 0).reserve() + 8;
+        let capacity = capacity.min(producer.max_record().saturating_sub(around));
+        let record = TextInPlace::measure(level, target, capacity);
+        let Ok(mut reservation) = producers::reserve(producer, level, record.reserve()) else {
+            return Status::Dropped.code();
+        };
+        let bytes = reservation.bytes();
+        record.write_before(bytes, target);
+        let place = bytes[record.text_offset()..].as_mut_ptr();
+        OPEN.set(Some(Open { parked: reservation.park(), record, level }));
+        // SAFETY: both were found not NULL, and the caller promises that they are writable.
+        unsafe {
+            text.write_unaligned(place.cast());
+            granted.write_unaligned(capacity);
+        }
+        so_far
+    })
+}
+
+/// Takes the open record up again.
+fn resume(function: &str) -> Result<(Reservation<'static>, Open), c_int> {
+    let open = OPEN.take().and_then(|open| {
+        // SAFETY: `OPEN` is the thread's own, and its ring is kept until the thread is gone; a fork wipes it, and `resume`
+        // finds it so.
+        unsafe { open.parked.resume() }.map(|reservation| (reservation, open))
+    });
+    open.ok_or_else(|| fail(Status::Invalid, format_args!("{function}: no record is open on this thread")))
+}
+
+/// See `logfusion_commit` in the header.
+#[unsafe(no_mangle)]
+pub extern "C" fn logfusion_commit(length: usize) -> c_int {
+    const NAME: &str = "logfusion_commit";
+    boundary(Status::Internal.code(), || {
+        let (mut reservation, open) = match resume(NAME) {
+            Ok(resumed) => resumed,
+            Err(status) => return status,
+        };
+        if length > text::MOST {
+            drop(reservation);
+            producers::current().count_drop(open.level, Reason::Other);
+            return fail(Status::Size, format_args!("{NAME}: length is {length}; the record was dropped"));
+        }
+        let size = open.record.finish(reservation.bytes(), length, crate::clock::ticks());
+        reservation.shorten(size);
+        producers::publish(reservation, open.level, 1);
+        Status::Ok.code()
+    })
+}
+
+/// See `logfusion_cancel` in the header.
+#[unsafe(no_mangle)]
+pub extern "C" fn logfusion_cancel(reason: c_int) -> c_int {
+    const NAME: &str = "logfusion_cancel";
+    boundary(Status::Internal.code(), || {
+        let (reservation, open) = match resume(NAME) {
+            Ok(resumed) => resumed,
+            Err(status) => return status,
+        };
+        drop(reservation);
+        match reason {
+            0 => Status::Ok.code(),
+            1.. => fail(Status::Invalid, format_args!("{NAME}: {reason} is not a status; the record is given back")),
+            _ => {
+                producers::current().count_drop(open.level, Reason::Other);
+                super::errors::set(format_args!("a record was cancelled with status {reason}"));
+                reason
+            }
+        }
+    })
+}

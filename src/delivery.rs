@@ -1,0 +1,71 @@
+//! The record in delivery: what its event alone cannot say.
+//!
+//! A `tracing` event carries a level, a target and fields, but neither the time at which it was logged nor the thread
+//! that logged it: a subscriber reads its own clock and its own thread instead. A record of a ring is delivered on the
+//! drain thread some time later, so both would be wrong. While the drain delivers a record, any layer may ask here.
+//!
+//! ```
+//! // In a layer's `on_event`:
+//! let time_ns = logfusion::delivery::with_current(|delivery| delivery.time_ns());
+//! assert_eq!(time_ns, None, "no record is in delivery on this thread");
+//! ```
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// The thread that logged a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadInfo {
+    /// The operating system's id of the thread (`gettid` on Linux). Ids are reused after a thread has ended.
+    pub id: u64,
+    /// The name given by `logfusion_set_thread_name`, else the operating system's; may be empty.
+    pub name: Box<str>,
+}
+
+/// The record that the drain is delivering on this thread.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    time_ns: u64,
+    thread: Arc<ThreadInfo>,
+}
+
+impl Delivery {
+    /// When the record was logged: nanoseconds since the Unix epoch, by the caller's clock.
+    pub fn time_ns(&self) -> u64 {
+        self.time_ns
+    }
+
+    /// The thread that logged the record.
+    pub fn thread(&self) -> &Arc<ThreadInfo> {
+        &self.thread
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Delivery>> = const { RefCell::new(None) };
+}
+
+/// Calls `f` with the record that is being delivered on this thread; `None` where there is none, as for an event that a
+/// Rust thread dispatches itself.
+pub fn with_current<R>(f: impl FnOnce(&Delivery) -> R) -> Option<R> {
+    CURRENT.try_with(|current| current.try_borrow().ok()?.as_ref().map(f)).ok()?
+}
+
+/// Enters a run of records of one thread. The drain calls it once a run.
+pub(crate) fn enter(thread: &Arc<ThreadInfo>) {
+    CURRENT.with_borrow_mut(|current| *current = Some(Delivery { time_ns: 0, thread: thread.clone() }));
+}
+
+/// Sets the time of the record about to be delivered.
+pub(crate) fn set_time(time_ns: u64) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(delivery) = current {
+            delivery.time_ns = time_ns;
+        }
+    });
+}
+
+/// Leaves the run.
+pub(crate) fn leave() {
+    CURRENT.with_borrow_mut(|current| *current = None);
+}

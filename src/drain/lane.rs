@@ -1,0 +1,163 @@
+//! One thread's ring, as the drain sees it.
+
+use crate::delivery::ThreadInfo;
+use crate::producers::Slot;
+use crate::record::decode::ticks;
+use crate::ring::{Consumer, LEVELS, Ring};
+use crate::stats::Outcome;
+use crate::sync::{Mistake, seeded};
+use std::ffi::CString;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// The ring inside a slot.
+#[derive(Debug, Clone)]
+struct SlotRing(Arc<Slot>);
+
+impl Deref for SlotRing {
+    type Target = Ring;
+
+    fn deref(&self) -> &Ring {
+        &self.0.ring
+    }
+}
+
+/// Who logs, as deliveries and callbacks are told.
+#[derive(Debug)]
+pub struct LaneThread {
+    /// For subscribers.
+    pub info: Arc<ThreadInfo>,
+    /// The name as a C string.
+    pub c_name: CString,
+    version: u32,
+}
+
+/// A thread's ring in the drain's list.
+#[derive(Debug)]
+pub struct Lane {
+    consumer: Consumer<SlotRing>,
+    thread: Arc<LaneThread>,
+    reported: [u64; LEVELS],
+}
+
+impl Lane {
+    /// The lane of a slot.
+    ///
+    /// # Safety
+    ///
+    /// A slot has one lane, made by whoever holds the drain's lock.
+    pub unsafe fn new(slot: Arc<Slot>) -> Self {
+        let thread = Arc::new(describe(&slot));
+        // SAFETY: the caller's promise, one consumer a ring.
+        let consumer = unsafe { Consumer::new(SlotRing(slot)) };
+        Self { consumer, thread, reported: [0; LEVELS] }
+    }
+
+    /// The slot.
+    pub fn slot(&self) -> &Arc<Slot> {
+        &self.consumer.ring().0
+    }
+
+    /// Who logs.
+    pub fn thread(&mut self) -> Arc<LaneThread> {
+        if self.slot().was_renamed(self.thread.version) {
+            self.thread = Arc::new(describe(self.slot()));
+        }
+        self.thread.clone()
+    }
+
+    /// Looks at the head; `true`: there is something to deliver.
+    pub fn snapshot(&mut self) -> bool {
+        self.consumer.snapshot()
+    }
+
+    /// Time of the next record of the snapshot; bytes that are no record count as failed and end the snapshot.
+    pub fn next_ticks(&mut self) -> Option<u64> {
+        self.peek().map(|(ticks, _)| ticks)
+    }
+
+    /// The next record, if it is not later than `until`. Stamps beyond `now`, which a thread cannot have read before the
+    /// snapshot, are taken for `now`.
+    #[inline]
+    pub fn next_of_run(&mut self, until: u64, now: u64) -> Option<(u64, usize)> {
+        let (ticks, len) = self.peek()?;
+        (ticks.min(now) <= until).then_some((ticks.min(now), len))
+    }
+
+    #[inline]
+    fn peek(&mut self) -> Option<(u64, usize)> {
+        match self.consumer.peek() {
+            Ok(Some(bytes)) => Some((ticks(bytes), bytes.len())),
+            Ok(None) => None,
+            Err(_) => {
+                self.slot().ledger.count(Outcome::Failed);
+                None
+            }
+        }
+    }
+
+    /// The bytes of the record of `len` bytes that was peeked last.
+    #[inline]
+    pub fn peeked(&mut self, len: usize) -> &[u8] {
+        match self.consumer.peek() {
+            Ok(Some(bytes)) if bytes.len() == len => bytes,
+            _ => &[],
+        }
+    }
+
+    /// Goes past a record.
+    #[inline]
+    pub fn advance(&mut self, len: usize, outcome: Outcome) {
+        self.consumer.advance(len);
+        self.slot().ledger.count(outcome);
+    }
+
+    /// Gives what was delivered, and written, back to the producer.
+    pub fn release(&mut self) {
+        if self.consumer.unreleased() > 0 {
+            self.consumer.release();
+            let (bytes, padding) = self.consumer.position();
+            self.slot().ledger.note_position(bytes, padding);
+        }
+    }
+
+    /// Whether a quarter of the ring waits to be given back.
+    #[inline]
+    pub fn is_quarter_unreleased(&self) -> bool {
+        self.consumer.unreleased() >= self.consumer.ring().capacity() as u64 / 4
+    }
+
+    /// Whether the ring is half full by now.
+    pub fn is_half_full(&self) -> bool {
+        self.consumer.is_half_full()
+    }
+
+    /// Whether anything has been published that was not read.
+    pub fn has_more(&self) -> bool {
+        !self.consumer.is_drained()
+    }
+
+    /// Whether the thread has ended and its ring is empty for good: see [`crate::producers`], "The last record".
+    pub fn is_finished(&mut self) -> bool {
+        let empty_before = self.consumer.is_drained();
+        // A look at each lock costs its line; a ring that has something to read is not done anyway.
+        if !empty_before || !self.slot().owner_is_gone() {
+            return false;
+        }
+        if seeded(Mistake::EmptyBeforeGone) { empty_before } else { self.consumer.is_drained() }
+    }
+
+    /// Records dropped by level since the last question; `None`: none.
+    pub fn new_drops(&mut self) -> Option<[u64; LEVELS]> {
+        let now = self.consumer.ring().words().counts().dropped.map(|level| level.iter().sum::<u64>());
+        let new = std::array::from_fn(|level| now[level] - self.reported[level]);
+        self.reported = now;
+        (new != [0; LEVELS]).then_some(new)
+    }
+}
+
+fn describe(slot: &Slot) -> LaneThread {
+    let (version, info) = slot.thread();
+    let c_name = CString::new(info.name.replace('\0', "")).unwrap_or_default();
+    LaneThread { info, c_name, version }
+}

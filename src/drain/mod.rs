@@ -1,0 +1,372 @@
+//! The drain: from the rings of all threads to events, in the order of time.
+//!
+//! # A pass
+//!
+//! 1. Take the rings of new threads; look whether the host has set a subscriber.
+//! 2. Snapshot all heads. The pass delivers exactly what they cover.
+//! 3. Deliver, always from the ring whose next record is the oldest, in runs ([`merge`]).
+//! 4. Write the formatted text; only then give the records' bytes back to their producers. What a crash handler finds in a ring
+//!    was not written yet.
+//! 5. Say to those who flush how far the pass came.
+//!
+//! Promised: for each thread the order of its calls; across threads the order of the clocks among the records of one pass.
+//!
+//! # Who holds the lock
+//!
+//! One thread at a time delivers: the drain thread, or whoever drains in manual mode or at the end of the process. It holds
+//! the drain's lock during a pass, while callbacks and subscribers run; nobody else waits for that lock without
+//! limit, except a stop.
+
+mod flush;
+pub mod lane;
+pub mod merge;
+pub mod pace;
+
+pub use flush::{Flush, FlushError};
+
+use crate::clock::Calibration;
+use crate::config::Config;
+use crate::delivery;
+use crate::dispatch::{self, WRAPPER};
+use crate::engine::{Engine, Sink};
+use crate::event::{Delivered, Events};
+use crate::os;
+use crate::output::Output;
+use crate::producers::{self, lock};
+use crate::record::decode;
+use crate::stats::Outcome;
+use crate::sync::Ordering;
+use lane::Lane;
+use merge::Merge;
+use pace::Pace;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+use tracing_core::{Dispatch, LevelFilter};
+use tracing_core::dispatcher::set_default;
+
+/// What the drain keeps from pass to pass.
+#[derive(Default)]
+pub struct Drain {
+    lanes: Vec<Lane>,
+    merge: Merge,
+    clock: Option<Calibration>,
+    events: Events,
+    output: Option<Output>,
+    dispatch: Option<Dispatch>,
+    filter_generation: u64,
+    /// What a start has to say, in the first pass.
+    to_say: Vec<String>,
+    said_hello: bool,
+    next_chores: Option<Instant>,
+    chores_done: u32,
+    nested_dropped: u64,
+    lost_records: u64,
+}
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pass {
+    /// Records taken out of the rings.
+    pub taken: u64,
+    /// Whether everything that was there at the beginning was taken.
+    pub complete: bool,
+}
+
+/// The drain's thread.
+pub(crate) fn run(engine: &'static Engine, config: &Config) {
+    let mut trouble = Vec::new();
+    if let Some(cpu) = config.drain_cpu
+        && let Err(error) = os::set_affinity(cpu)
+    {
+        trouble.push(format!("the drain thread can't be bound to processor {cpu}: {error}"));
+    }
+    if config.drain_nice != 0
+        && let Err(error) = os::set_nice(config.drain_nice)
+    {
+        trouble.push(format!("the drain thread can't have the nice value {}: {error}", config.drain_nice));
+    }
+    lock(&engine.drain).to_say.append(&mut trouble);
+    let mut pace = Pace::new(config.idle);
+    // The first rest is short: a thread that starts the engine logs on.
+    loop {
+        if engine.stopping().load(Ordering::Acquire) {
+            lock(&engine.drain).finish(engine);
+            return;
+        }
+        let (busy, urgent) = {
+            let mut drain = lock(&engine.drain);
+            let pass = drain.pass(engine, None);
+            (pass.taken > 0, drain.is_urgent(engine))
+        };
+        let rest = pace.next(busy);
+        if !urgent {
+            engine.sleeper.sleep(
+                || engine.flush.is_requested() || lock(&engine.drain).is_urgent(engine),
+                || std::thread::park_timeout(rest),
+            );
+        }
+    }
+}
+
+/// Text is written when so much has been formatted, or when the pass ends.
+const CHUNK: usize = 64 << 10;
+
+/// How often the drain looks after what need not be looked after in each pass.
+const CHORES: Duration = Duration::from_millis(250);
+
+impl Drain {
+    /// Takes the output of a new run.
+    pub(crate) fn open(&mut self, output: Option<Output>, said: Vec<String>) {
+        self.output = output;
+        self.dispatch = None;
+        self.to_say = said;
+        self.said_hello = false;
+        self.next_chores = None;
+    }
+
+    /// Takes out of the rings what they hold now, up to `deadline`.
+    pub(crate) fn pass(&mut self, engine: &'static Engine, deadline: Option<Instant>) -> Pass {
+        let ticket = engine.flush.latest_request();
+        while let Some(slot) = engine.new_slots.pop() {
+            // SAFETY: a slot is handed over once, by the thread that made it, and this is the only place that takes it.
+            self.lanes.push(unsafe { Lane::new(slot) });
+        }
+        self.choose_subscriber(engine);
+        if self.clock.is_none() {
+            self.clock = Some(Calibration::start());
+        }
+        let pass = producers::deliver(engine, || {
+            let _scope = set_default(&WRAPPER);
+            self.speak();
+            let pass = self.take(engine, deadline);
+            self.write_out(engine);
+            if self.next_chores.is_none_or(|next| Instant::now() >= next) {
+                self.chores(engine);
+                self.write_out(engine);
+            }
+            pass
+        });
+        if pass.complete {
+            engine.flush.done(ticket);
+        }
+        pass
+    }
+
+    /// The last passes of a run. Two do: the first takes everything that was pushed before the stop, the second what was
+    /// logged while it was delivered.
+    pub(crate) fn finish(&mut self, engine: &'static Engine) {
+        self.pass(engine, None);
+        producers::deliver(engine, || {
+            let _scope = set_default(&WRAPPER);
+            tracing::debug!(target: "logfusion", "stopping");
+        });
+        self.pass(engine, None);
+        self.next_chores = None;
+    }
+
+    /// Whether the next pass should not wait: a ring is half full, or anything at all is there and errors wake.
+    fn is_urgent(&mut self, engine: &Engine) -> bool {
+        let any = engine.settings().wake_on_error;
+        engine.stopping().load(Ordering::Relaxed)
+            || !engine.new_slots.is_empty()
+            || self.lanes.iter_mut().any(|lane| lane.is_half_full() || any && lane.has_more())
+    }
+
+    /// The host's subscriber, once there is one; else our own output.
+    fn choose_subscriber(&mut self, engine: &'static Engine) {
+        if self.dispatch.is_some() && engine.sink() == Sink::Host {
+            return;
+        }
+        if let Some(host) = dispatch::host_default() {
+            self.write_out(engine);
+            dispatch::set_current(host.clone(), None);
+            self.dispatch = Some(host);
+            self.output = None;
+            engine.sink.store(Sink::Host as u32, Ordering::Relaxed);
+            self.rebuild(engine);
+        } else if engine.sink() == Sink::Own
+            && let Some(output) = &self.output
+            && (self.dispatch.is_none() || self.filter_generation != engine.filter.generation())
+        {
+            dispatch::set_current(output.dispatch().clone(), Some(engine.filter.max_level()));
+            self.dispatch = Some(output.dispatch().clone());
+            self.rebuild(engine);
+        }
+    }
+
+    /// Computes tracing's caches anew, and what callers derive from them.
+    fn rebuild(&mut self, engine: &'static Engine) {
+        self.filter_generation = engine.filter.generation();
+        std::sync::LazyLock::force(&WRAPPER);
+        tracing_core::callsite::rebuild_interest_cache();
+        engine.publish_gate();
+    }
+
+    fn speak(&mut self) {
+        if !std::mem::replace(&mut self.said_hello, true) {
+            tracing::debug!(target: "logfusion", version = crate::VERSION, "started");
+        }
+        for text in self.to_say.drain(..) {
+            tracing::warn!(target: "logfusion", "{text}");
+        }
+    }
+
+    /// Delivers what the heads cover now.
+    fn take(&mut self, engine: &'static Engine, deadline: Option<Instant>) -> Pass {
+        let Self { lanes, merge, clock, events, output, dispatch, .. } = self;
+        let Some(clock) = clock else { return Pass::default() };
+        let now = crate::clock::ticks();
+        let now_ns = clock.wall_ns(now);
+        merge.begin(lanes, now);
+        let mut taken = 0;
+        let mut longest = 0;
+        while let Some((index, until)) = merge.next_run() {
+            let lane = &mut lanes[index];
+            let thread = lane.thread();
+            delivery::enter(&thread.info);
+            while let Some((ticks, len)) = lane.next_of_run(until, now) {
+                let time_ns = clock.wall_ns(ticks);
+                longest = longest.max(now_ns.saturating_sub(time_ns));
+                delivery::set_time(time_ns);
+                let outcome = deliver(events, dispatch.as_ref(), engine, lane, &thread, time_ns, len);
+                lane.advance(len, outcome);
+                taken += 1;
+                if output.as_ref().is_some_and(|output| output.buffered() >= CHUNK) || lane.is_quarter_unreleased() {
+                    write(output.as_ref());
+                    lanes.iter_mut().for_each(Lane::release);
+                    break;
+                }
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    delivery::leave();
+                    merge.abandon();
+                    return Pass { taken, complete: false };
+                }
+            }
+            delivery::leave();
+            merge.put_back(&mut lanes[index], index, now);
+        }
+        engine.totals.longest_delay_ns.fetch_max(longest, Ordering::Relaxed);
+        Pass { taken, complete: true }
+    }
+
+    /// Writes what was formatted and gives the rings' bytes back.
+    pub(crate) fn write_out(&mut self, engine: &Engine) {
+        write(self.output.as_ref());
+        self.lanes.iter_mut().for_each(Lane::release);
+        let stats = self.output.as_ref().map(Output::stats);
+        engine.flush.note_output(stats);
+    }
+
+    /// What need not be done in each pass.
+    fn chores(&mut self, engine: &'static Engine) {
+        self.next_chores = Some(Instant::now() + CHORES);
+        self.chores_done = self.chores_done.wrapping_add(1);
+        if let Some(clock) = &mut self.clock {
+            clock.refine();
+        }
+        self.verify_interest(engine);
+        self.report_drops();
+        let retired = &mut Vec::new();
+        self.lanes.retain_mut(|lane| {
+            let is_gone = lane.is_finished();
+            if is_gone {
+                retired.push(lane.slot().clone());
+            }
+            !is_gone
+        });
+        for slot in retired.drain(..) {
+            lock(&engine.slots).end(&slot);
+            engine.retire(slot);
+        }
+    }
+
+    /// tracing-core's interest cache and maximum level have races: what they say is compared with what the subscriber
+    /// says, so that no site is wrongly silent for long.
+    fn verify_interest(&mut self, engine: &'static Engine) {
+        let Some(dispatch) = &self.dispatch else { return };
+        // A host's maximum level cannot be asked for, so its caches are computed anew about once a second.
+        let level_is_stale = match engine.sink() {
+            Sink::Host => self.chores_done.is_multiple_of(4),
+            _ => engine.filter.max_level() > LevelFilter::current(),
+        };
+        if level_is_stale || self.events.any_interest_is_stale(dispatch) {
+            self.rebuild(engine);
+        } else {
+            engine.publish_gate();
+        }
+    }
+
+    /// Says which threads lost records since the last report.
+    fn report_drops(&mut self) {
+        for lane in &mut self.lanes {
+            if let Some([error, warn, info, debugs, trace]) = lane.new_drops() {
+                let thread = lane.thread();
+                let (name, id) = (&*thread.info.name, thread.info.id);
+                tracing::warn!(
+                    target: "logfusion", thread = name, thread_id = id, error, warn, info, debug = debugs, trace,
+                    "records were dropped"
+                );
+            }
+        }
+        let nested = dispatch::NESTED_DROPPED.load(Ordering::Relaxed);
+        if nested > self.nested_dropped {
+            let count = nested - self.nested_dropped;
+            self.nested_dropped = nested;
+            tracing::warn!(target: "logfusion", count, "events that subscribers logged were dropped");
+        }
+        let stats = self.output.as_ref().map(Output::stats).unwrap_or_default();
+        if stats.lost_records > self.lost_records {
+            let count = stats.lost_records - self.lost_records;
+            self.lost_records = stats.lost_records;
+            let error = stats.last_error.map(|error| error.to_string()).unwrap_or_default();
+            tracing::warn!(target: "logfusion", count, error, "records could not be written");
+        }
+    }
+}
+
+fn write(output: Option<&Output>) {
+    if let Some(output) = output {
+        // Counted by the output, and reported by the chores.
+        _ = output.write();
+    }
+}
+
+/// Delivers the record that `lane` has peeked.
+#[inline]
+fn deliver(
+    events: &mut Events,
+    dispatch: Option<&Dispatch>,
+    engine: &Engine,
+    lane: &mut Lane,
+    thread: &lane::LaneThread,
+    time_ns: u64,
+    len: usize,
+) -> Outcome {
+    let to_callbacks = !lane.slot().is_drains_own();
+    let Ok(raw) = decode::decode(lane.peeked(len)) else { return Outcome::Failed };
+    let record = Delivered {
+        raw: &raw,
+        time_ns,
+        thread_id: thread.info.id,
+        thread_name: &thread.c_name,
+        to_callbacks,
+    };
+    let outcome = match catch_unwind(AssertUnwindSafe(|| events.deliver(dispatch, &record))) {
+        Ok(report) => {
+            if report.bad_utf8 {
+                engine.totals.bad_utf8.fetch_add(1, Ordering::Relaxed);
+            }
+            if report.callbacks_failed > 0 {
+                engine.totals.callbacks_failed.fetch_add(report.callbacks_failed, Ordering::Relaxed);
+            }
+            report.outcome
+        }
+        Err(_) => {
+            if let Some(dispatch) = dispatch {
+                _ = catch_unwind(AssertUnwindSafe(|| dispatch::clear_filter_state(dispatch)));
+            }
+            Outcome::Failed
+        }
+    };
+    outcome
+}

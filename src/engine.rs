@@ -1,0 +1,221 @@
+//! The engine: one for the process, made when it is first needed and never freed.
+//!
+//! A forked child gets an engine of its own: the parent's may be locked by threads that do not exist in the child, so it
+//! is left as it is, and everything that locks hang off is made anew.
+
+use crate::callbacks::REGISTRY;
+use crate::config::Config;
+use crate::drain::{Drain, Flush};
+use crate::drain::pace::Sleeper;
+use crate::lifecycle::Lifecycle;
+use crate::os;
+use crate::output::Directives;
+use crate::output::filter::Filter;
+use crate::producers::{Slot, lock};
+use crate::run_state::RunState;
+use crate::stats::{Slots, Totals};
+use crate::sync::{AtomicU32, AtomicUsize, Ordering};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use crossbeam_queue::{ArrayQueue, SegQueue};
+use std::sync::atomic::AtomicPtr;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::Thread;
+use tracing_core::LevelFilter;
+
+/// Whether anybody delivers what is pushed now.
+pub static STATE: RunState = RunState::new();
+
+/// The least severe level that anybody wants: a call of a lesser one returns at once. Everything, until the engine knows.
+static GATE: AtomicU32 = AtomicU32::new(5);
+
+/// Whether anybody may want records of this level: one relaxed load.
+#[inline(always)]
+pub fn wants(level: u32) -> bool {
+    level <= GATE.load(Ordering::Relaxed)
+}
+
+/// When callers wake the drain.
+static WAKE: AtomicU32 = AtomicU32::new(WAKE_ON_HALF_FULL);
+/// When a ring becomes half full.
+pub const WAKE_ON_HALF_FULL: u32 = 1;
+/// After each ERROR.
+pub const WAKE_ON_ERROR: u32 = 2;
+
+/// Rings of ended threads that are kept for new ones.
+const POOLED: usize = 64;
+
+/// Everything that has one owner for the process.
+pub struct Engine {
+    process: u32,
+    pub(crate) lifecycle: Mutex<Lifecycle>,
+    settings: ArcSwap<Config>,
+    pub(crate) filter: Arc<Filter>,
+    pub(crate) drain: Mutex<Drain>,
+    pub(crate) sleeper: Sleeper,
+    pub(crate) drain_thread: ArcSwapOption<Thread>,
+    pub(crate) flush: Flush,
+    pub(crate) slots: Mutex<Slots>,
+    pub(crate) new_slots: SegQueue<Arc<Slot>>,
+    pub(crate) pool: ArrayQueue<Arc<Slot>>,
+    pub(crate) drains_slot: OnceLock<Arc<Slot>>,
+    pub(crate) ring_bytes: AtomicUsize,
+    pub(crate) totals: Totals,
+    /// Where records go: see [`Sink`].
+    pub(crate) sink: AtomicU32,
+    gate: Mutex<()>,
+}
+
+/// Where the drain sends events, as far as callers need to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Sink {
+    /// To the engine's own output, behind its filter.
+    Own = 0,
+    /// To the host's subscriber.
+    Host = 1,
+    /// Nowhere; callbacks alone get them.
+    None = 2,
+}
+
+static ENGINE: AtomicPtr<Engine> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The process's engine.
+pub fn current() -> &'static Engine {
+    let engine = ENGINE.load(std::sync::atomic::Ordering::Acquire);
+    // SAFETY: the pointer is null or comes from `Box::leak` in `install`.
+    match unsafe { engine.as_ref() } {
+        Some(engine) => engine,
+        None => install(std::ptr::null_mut(), Engine::new(Config::default(), Arc::default())),
+    }
+}
+
+/// The process's engine, started if it is not running and nobody is starting or stopping it. A child that a raw `clone`
+/// made gets its own here.
+pub fn start_if_needed() -> &'static Engine {
+    let mut engine = current();
+    if engine.process != std::process::id() {
+        engine = engine.replace_in_child();
+    }
+    engine.start_automatically();
+    engine
+}
+
+fn install(old: *mut Engine, new: Engine) -> &'static Engine {
+    use std::sync::atomic::Ordering::{AcqRel, Acquire};
+    let new = Box::into_raw(Box::new(new));
+    match ENGINE.compare_exchange(old, new, AcqRel, Acquire) {
+        // SAFETY: just leaked; never freed, and shared from here on.
+        Ok(_) => unsafe { &*new },
+        Err(installed) => {
+            // SAFETY: `new` was not published, so it is still this thread's alone.
+            drop(unsafe { Box::from_raw(new) });
+            // SAFETY: as in `current`; not null, since an exchange with null as the old value failed or another won.
+            unsafe { &*installed }
+        }
+    }
+}
+
+impl Engine {
+    fn new(config: Config, filter: Arc<Filter>) -> Self {
+        Self {
+            process: std::process::id(),
+            lifecycle: Mutex::default(),
+            settings: ArcSwap::from_pointee(config),
+            filter,
+            drain: Mutex::default(),
+            sleeper: Sleeper::default(),
+            drain_thread: ArcSwapOption::const_empty(),
+            flush: Flush::default(),
+            slots: Mutex::default(),
+            new_slots: SegQueue::new(),
+            pool: ArrayQueue::new(POOLED),
+            drains_slot: OnceLock::new(),
+            ring_bytes: AtomicUsize::new(0),
+            totals: Totals::default(),
+            sink: AtomicU32::new(Sink::Own as u32),
+            gate: Mutex::new(()),
+        }
+    }
+
+    /// In a forked child: an engine with the same settings, and nothing of the parent's records.
+    pub(crate) fn replace_in_child(&'static self) -> &'static Self {
+        let filter = Arc::new(Filter::new(Directives::clone(&self.filter.load())));
+        let child = Self::new(Config::clone(&self.settings()), filter);
+        STATE.set(crate::run_state::STOPPED);
+        install(std::ptr::from_ref(self).cast_mut(), child)
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> arc_swap::Guard<Arc<Config>> {
+        self.settings.load()
+    }
+
+    pub(crate) fn set_settings(&self, config: &Config) {
+        let half = if config.wake_on_half_full { WAKE_ON_HALF_FULL } else { 0 };
+        let error = if config.wake_on_error { WAKE_ON_ERROR } else { 0 };
+        WAKE.store(half | error, Ordering::Relaxed);
+        self.settings.store(Arc::new(config.clone()));
+    }
+
+    /// Where records go.
+    pub fn sink(&self) -> Sink {
+        match self.sink.load(Ordering::Relaxed) {
+            1 => Sink::Host,
+            2 => Sink::None,
+            _ => Sink::Own,
+        }
+    }
+
+    /// Computes the gate from everything that has a say, and publishes it. Nothing that takes other locks runs inside.
+    pub fn publish_gate(&self) {
+        let _leaf = lock(&self.gate);
+        let output = match self.sink() {
+            Sink::Own => number(self.filter.max_level()),
+            Sink::Host => number(LevelFilter::current()),
+            Sink::None => 0,
+        };
+        GATE.store(output.max(REGISTRY.max_level()), Ordering::Relaxed);
+    }
+
+    /// Wakes the drain if it sleeps. The reason must be visible before.
+    pub fn wake(&self) {
+        if self.sleeper.must_wake()
+            && let Some(thread) = &*self.drain_thread.load()
+        {
+            thread.unpark();
+        }
+    }
+}
+
+fn number(level: LevelFilter) -> u32 {
+    match level.into_level() {
+        None => 0,
+        Some(level) if level == tracing_core::Level::ERROR => 1,
+        Some(level) if level == tracing_core::Level::WARN => 2,
+        Some(level) if level == tracing_core::Level::INFO => 3,
+        Some(level) if level == tracing_core::Level::DEBUG => 4,
+        Some(_) => 5,
+    }
+}
+
+/// Wakes the drain, if it is configured to be woken for this: a ring that became half full, or else an ERROR.
+#[cold]
+pub fn wake_for(half_full: bool) {
+    let reason = if half_full { WAKE_ON_HALF_FULL } else { WAKE_ON_ERROR };
+    if WAKE.load(Ordering::Relaxed) & reason != 0 {
+        wake();
+    }
+}
+
+/// Wakes the drain if it sleeps.
+pub fn wake() {
+    let _errno = os::ErrnoGuard::new();
+    current().wake();
+}
+
+/// Called after a push that found that nobody delivers: see [`crate::run_state`].
+#[cold]
+pub fn settle_late_push() {
+    let _errno = os::ErrnoGuard::new();
+    current().settle_late_push();
+}

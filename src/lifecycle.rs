@@ -1,0 +1,330 @@
+//! Start, stop, exit and fork.
+//!
+//! # Start
+//!
+//! The first record of the process starts the engine, or `logfusion_init`. A log call never waits for the lifecycle's lock, which
+//! a stop holds while callbacks run: where it is taken, the record stays in its ring, and whoever holds the lock looks at
+//! the rings once more after letting it go.
+//!
+//! # Stop
+//!
+//! ```text
+//!   STATE = STOPPED ─▶ heavy barrier ─▶ last passes ─▶ thread ends ─▶ lock released ─▶ any record left? start again
+//! ```
+//!
+//! The barrier makes every push either visible to the last passes or aware that it came late ([`crate::run_state`]). A late push
+//! restarts the engine, except at the exit of the process: then the caller delivers by itself, and no thread is started.
+//!
+//! # Fork
+//!
+//! `prepare` parks the drain between two records for at most 100 ms, after it has written what was formatted. The parent
+//! goes on. The child has no drain thread, and rings that read as empty; it gets a new engine on the same output,
+//! which starts with its first record.
+
+use crate::config::{Config, DrainMode, Problem};
+use crate::dispatch::WRAPPER;
+use crate::drain;
+use crate::engine::{self, Engine, STATE, Sink};
+use crate::os;
+use crate::output::{Directives, Output};
+use crate::producers::{self, lock};
+use crate::run_state::{CALLERS, RUNNING, STOPPED};
+use crate::sync::{AtomicBool, Ordering, fence};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, Once, TryLockError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// What is known of the current run.
+#[derive(Debug, Default)]
+pub struct Lifecycle {
+    /// The settings of the run, as the program gave them: before the environment.
+    given: Option<Config>,
+    thread: Option<JoinHandle<()>>,
+    /// What went wrong at the start and does not keep the engine from running.
+    trouble: Option<StartError>,
+}
+
+/// What went wrong at a start. The engine runs all the same.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StartError {
+    /// The output cannot be opened; stderr is used.
+    #[error("the output {0} can't be opened ({1}); writing to stderr instead")]
+    Output(String, Arc<io::Error>),
+    /// No thread can be started; callers deliver.
+    #[error("the drain thread can't be started ({0}); each log call delivers its own record")]
+    Thread(Arc<io::Error>),
+}
+
+/// How an explicit start ended.
+#[derive(Debug)]
+pub enum Started {
+    /// The engine runs with these settings.
+    Running,
+    /// The engine runs with other settings.
+    WithOthers,
+    /// It runs, but not as it should.
+    WithTrouble(StartError),
+}
+
+/// The process is on its way out.
+static EXITING: AtomicBool = AtomicBool::new(false);
+
+/// How long the exit of the process waits for a drain that is stuck.
+const EXIT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a fork waits for the drain to come between two records.
+const FORK_LIMIT: Duration = Duration::from_millis(100);
+
+impl Engine {
+    /// Starts the engine with the settings it had, unless it runs or the lifecycle is in other hands.
+    pub(crate) fn start_automatically(&'static self) {
+        if STATE.get() == STOPPED
+            && let Some(mut lifecycle) = try_lock(&self.lifecycle)
+        {
+            self.start(&mut lifecycle, None, false);
+        }
+    }
+
+    /// Starts the engine on request; `None`: with the settings it had.
+    pub fn start_explicitly(&'static self, config: Option<Config>) -> Started {
+        // A callback cannot wait for a stop that waits for it; while it runs, so does the engine.
+        let Some(mut lifecycle) =
+            (if producers::is_delivering() { try_lock(&self.lifecycle) } else { Some(lock(&self.lifecycle)) })
+        else {
+            return Started::WithOthers;
+        };
+        if STATE.get() != STOPPED {
+            let same = config.is_none_or(|config| lifecycle.given.as_ref() == Some(&config));
+            return if same { Started::Running } else { Started::WithOthers };
+        }
+        self.start(&mut lifecycle, config, true);
+        match &lifecycle.trouble {
+            None => Started::Running,
+            Some(trouble) => Started::WithTrouble(trouble.clone()),
+        }
+    }
+
+    fn start(&'static self, lifecycle: &mut Lifecycle, config: Option<Config>, explicit: bool) {
+        if STATE.get() != STOPPED {
+            return;
+        }
+        install_hooks();
+        let given = config.or_else(|| lifecycle.given.take()).unwrap_or_default();
+        let mut problems = Vec::new();
+        let config = given.clone().with_environment(&mut problems);
+        let again = lifecycle.given.replace(given).is_some();
+        lifecycle.trouble = None;
+        self.set_settings(&config);
+        // A restart keeps the filter that was set meanwhile.
+        if !again && let Ok(directives) = Directives::parse(&config.filter) {
+            self.filter.set(directives);
+        }
+        let output = match Output::open(&config.output, self.filter.clone()) {
+            Ok(output) => Some(output),
+            Err(error) => {
+                let name = format!("{:?}", config.output.destination);
+                lifecycle.trouble = Some(StartError::Output(name, Arc::new(error)));
+                let stderr = crate::output::OutputConfig { destination: Default::default(), ..config.output.clone() };
+                Output::open(&stderr, self.filter.clone()).ok()
+            }
+        };
+        let sink = if config.output.destination == crate::output::Destination::None { Sink::None } else { Sink::Own };
+        self.sink.store(sink as u32, Ordering::Relaxed);
+        self.greet(&problems, lifecycle.trouble.as_ref(), output);
+        if explicit && config.set_global_default {
+            // Taken already: the drain finds the host's subscriber by itself.
+            _ = tracing_core::dispatcher::set_global_default(WRAPPER.clone());
+        }
+        self.publish_gate();
+        let state = match config.drain {
+            DrainMode::Manual => RUNNING,
+            DrainMode::Thread => match self.spawn(&config) {
+                Ok(thread) => {
+                    lifecycle.thread = Some(thread);
+                    RUNNING
+                }
+                Err(error) => {
+                    lifecycle.trouble = Some(StartError::Thread(Arc::new(error)));
+                    CALLERS
+                }
+            },
+        };
+        STATE.set(state);
+    }
+
+    /// Gives the drain its output and what it has to say first.
+    fn greet(&self, problems: &[Problem], trouble: Option<&StartError>, output: Option<Output>) {
+        let mut drain = lock(&self.drain);
+        let said = problems.iter().map(ToString::to_string).chain(trouble.map(ToString::to_string));
+        drain.open(output, said.collect());
+    }
+
+    fn spawn(&'static self, config: &Config) -> io::Result<JoinHandle<()>> {
+        let builder = std::thread::Builder::new().name(config.drain_name.clone());
+        let config = config.clone();
+        self.stopping().store(false, Ordering::Relaxed);
+        let thread = os::with_signals_blocked(|| builder.spawn(move || drain::run(self, &config)))?;
+        self.drain_thread.store(Some(Arc::new(thread.thread().clone())));
+        Ok(thread)
+    }
+
+    /// Delivers everything that was accepted, stops the drain, and starts again if somebody logged meanwhile.
+    pub fn shut_down(&'static self) {
+        {
+            let mut lifecycle = lock(&self.lifecycle);
+            if STATE.get() == STOPPED {
+                return;
+            }
+            self.stop(&mut lifecycle, STOPPED, None);
+        }
+        // Pairs with the fence of `settle_late_push`: a push whose caller found the lifecycle taken is seen here.
+        fence(Ordering::SeqCst);
+        if lock(&self.slots).any_queued() {
+            self.start_automatically();
+        }
+    }
+
+    fn stop(&'static self, lifecycle: &mut Lifecycle, next: u32, limit: Option<Duration>) {
+        self.flush.part();
+        STATE.set(next);
+        self.stopping().store(true, Ordering::Release);
+        self.wake();
+        match lifecycle.thread.take() {
+            Some(thread) => join(thread, limit),
+            None if producers::is_delivering() => (),
+            None => {
+                if let Some(mut drain) = lock_within(&self.drain, limit) {
+                    drain.finish(self);
+                }
+            }
+        }
+        self.drain_thread.store(None);
+    }
+
+    /// The push is queued, and nobody may be there to deliver it.
+    pub(crate) fn settle_late_push(&'static self) {
+        // What is logged during a delivery belongs to the pass under way, or to the next one.
+        if producers::is_delivering() {
+            return;
+        }
+        match STATE.get() {
+            STOPPED => {
+                // Pairs with the fence of `shut_down`.
+                fence(Ordering::SeqCst);
+                self.start_automatically();
+            }
+            CALLERS => {
+                if let Some(mut drain) = lock_within(&self.drain, Some(Duration::from_secs(1))) {
+                    drain.pass(self, None);
+                }
+            }
+            _ => (),
+        }
+    }
+
+    pub(crate) fn stopping(&self) -> &AtomicBool {
+        &self.flush.stopping
+    }
+}
+
+/// Waits for a thread, for at most `limit`.
+fn join(thread: JoinHandle<()>, limit: Option<Duration>) {
+    let started = Instant::now();
+    while limit.is_some_and(|limit| started.elapsed() < limit) && !thread.is_finished() {
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    if limit.is_none() || thread.is_finished() {
+        // The drain catches panics record by record; one that gets here has been printed by the hook.
+        _ = thread.join();
+    }
+}
+
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poison)) => Some(poison.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+/// Locks within `limit`; `None` waits without limit.
+pub(crate) fn lock_within<T>(mutex: &Mutex<T>, limit: Option<Duration>) -> Option<MutexGuard<'_, T>> {
+    let Some(limit) = limit else { return Some(lock(mutex)) };
+    let started = Instant::now();
+    loop {
+        if let Some(guard) = try_lock(mutex) {
+            return Some(guard);
+        }
+        if started.elapsed() >= limit {
+            return None;
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+}
+
+fn install_hooks() {
+    static HOOKS: Once = Once::new();
+    HOOKS.call_once(|| {
+        os::at_exit(at_exit);
+        // Without the handlers a child still finds its rings wiped, and makes its engine with its first record.
+        _ = os::at_fork(before_fork, after_fork_in_parent, after_fork_in_child);
+    });
+}
+
+extern "C" fn at_exit() {
+    EXITING.store(true, Ordering::Relaxed);
+    let engine = engine::current();
+    // The exit may have been called inside a callback: the drain then waits for the exit, not the exit for the drain.
+    if STATE.get() == RUNNING
+        && !producers::is_delivering()
+        && let Some(mut lifecycle) = lock_within(&engine.lifecycle, Some(EXIT_LIMIT))
+    {
+        engine.stop(&mut lifecycle, CALLERS, Some(EXIT_LIMIT));
+    } else {
+        STATE.set(CALLERS);
+    }
+}
+
+/// The guards that a fork holds from `prepare` to the handlers behind it, on one thread.
+struct Held {
+    _lifecycle: Option<MutexGuard<'static, Lifecycle>>,
+    drain: Option<MutexGuard<'static, drain::Drain>>,
+}
+
+thread_local! {
+    static HELD: std::cell::RefCell<Option<Held>> = const { std::cell::RefCell::new(None) };
+}
+
+extern "C" fn before_fork() {
+    if producers::is_delivering() {
+        return;
+    }
+    let engine = engine::current();
+    let lifecycle = lock_within(&engine.lifecycle, Some(FORK_LIMIT));
+    let mut drain = lock_within(&engine.drain, Some(FORK_LIMIT));
+    if let Some(drain) = &mut drain {
+        drain.write_out(engine);
+    }
+    _ = HELD.try_with(|held| *held.borrow_mut() = Some(Held { _lifecycle: lifecycle, drain }));
+}
+
+extern "C" fn after_fork_in_parent() {
+    _ = HELD.try_with(|held| held.borrow_mut().take());
+}
+
+extern "C" fn after_fork_in_child() {
+    let engine = engine::current();
+    let child = engine.replace_in_child();
+    let held = HELD.try_with(|held| held.borrow_mut().take()).ok().flatten();
+    if let Some(held) = held {
+        if let Some(lifecycle) = &held._lifecycle {
+            lock(&child.lifecycle).given.clone_from(&lifecycle.given);
+        }
+        // The parent's state is left alone, locks included: the thread that the drain's guard would wake is not here.
+        if let Some(drain) = held.drain {
+            std::mem::forget(drain);
+        }
+        std::mem::forget(held._lifecycle);
+    }
+}

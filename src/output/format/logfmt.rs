@@ -1,0 +1,98 @@
+//! logfmt: `key=value` pairs, for people and machines.
+//!
+//! ```text
+//! ts=2026-11-22T09:00:00.123456Z level=info target=ffi::http thread=main thread_id=1234 span="request{id=7}:" msg="the message" k=1
+//! ```
+//!
+//! `thread`, `thread_id`, `span` and `msg` are left out where there is none; `span` shows the spans around the record as text
+//! does. A value stands in double quotes, with `\` before `"` and `\`, if it is empty or has a space, `=`, `"`, `\` or an
+//! escaped character.
+
+use tracing_core::{Event, Level};
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+use super::escape::{push_key, push_value};
+use super::{Encode, Scratch, Suffix, push_float, push_int, push_message_and_fields, push_scope, text};
+
+/// Keys and values as logfmt writes them.
+pub(crate) struct Logfmt;
+
+impl Encode for Logfmt {
+    const SEPARATOR: u8 = b' ';
+    const RESERVED: &'static [&'static str] = &["ts", "level", "target", "thread", "thread_id", "span", "msg"];
+    const RESERVED_IN_SPAN: &'static [&'static str] = &[];
+    const UNIQUE_KEYS: bool = true;
+
+    fn key(out: &mut Vec<u8>, name: &str, suffix: Option<Suffix>) {
+        push_key(out, name);
+        if let Some(suffix) = suffix {
+            suffix.push(out);
+        }
+        out.push(b'=');
+    }
+
+    fn text(out: &mut Vec<u8>, value: &str) {
+        push_value(out, value);
+    }
+
+    fn debug(out: &mut Vec<u8>, value: &str) {
+        push_value(out, value);
+    }
+
+    fn float(out: &mut Vec<u8>, value: f64) {
+        push_float(out, value);
+    }
+
+    fn message_key(out: &mut Vec<u8>) {
+        out.extend_from_slice(b" msg=");
+    }
+
+    fn message(out: &mut Vec<u8>, value: &str) {
+        push_value(out, value);
+    }
+}
+
+/// Appends a line for `event`; `span` is the innermost span around it.
+pub(crate) fn push_event<'a, S: LookupSpan<'a>>(
+    scratch: &mut Scratch,
+    event: &Event<'_>,
+    span: Option<&SpanRef<'a, S>>,
+) {
+    let metadata = event.metadata();
+    scratch.line.extend_from_slice(b"ts=");
+    scratch.push_time();
+    scratch.line.extend_from_slice(level(metadata.level()));
+    push_value(&mut scratch.line, metadata.target());
+    scratch.push_thread(|line, name, id| {
+        if !name.is_empty() {
+            line.extend_from_slice(b" thread=");
+            push_value(line, name);
+        }
+        if let Some(id) = id {
+            line.extend_from_slice(b" thread_id=");
+            push_int(line, id);
+        }
+    });
+    if let Some(span) = span {
+        let Scratch { line, debug, .. } = scratch;
+        let start = line.len();
+        push_scope(span, line, &text::push_span);
+        debug.clear();
+        debug.push_str(str::from_utf8(&line[start..]).unwrap_or_default());
+        line.truncate(start);
+        line.extend_from_slice(b" span=");
+        push_value(line, debug);
+    }
+    push_message_and_fields::<Logfmt>(scratch, event);
+    scratch.line.push(b'\n');
+}
+
+fn level(level: &Level) -> &'static [u8] {
+    match *level {
+        Level::ERROR => b" level=error target=",
+        Level::WARN => b" level=warn target=",
+        Level::INFO => b" level=info target=",
+        Level::DEBUG => b" level=debug target=",
+        Level::TRACE => b" level=trace target=",
+    }
+}

@@ -1,0 +1,127 @@
+//! The layer: filters callsites, and formats events into the output's buffer.
+//!
+//! One layer does both. It answers for a callsite once, `always` or `never`, and tracing caches the answer; a separate
+//! filter would be one more virtual call for each event and change nothing.
+//!
+//! Events come from two kinds of threads. The drain gathers many and writes them when it chooses (see
+//! [`Output::write`](super::Output::write)). A Rust thread that dispatches an event itself has nobody to write for it, so its
+//! line is written at once, with everything that was gathered before it.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use tracing_core::span::{Attributes, Id, Record};
+use tracing_core::{Event, Interest, LevelFilter, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::filter::Filter;
+use super::format::json::{self, Json};
+use super::format::text::{self, Text};
+use super::format::{Scratch, SpanFields, logfmt};
+use super::{Format, Shared};
+use crate::delivery;
+
+/// The output as a layer of a subscriber.
+#[derive(Debug)]
+pub(super) struct OutputLayer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) filter: Arc<Filter>,
+}
+
+/// How deep events may nest, as when an argument's `Debug` logs by itself. It may log something that logs, but not for ever.
+const MAX_NESTING: u32 = 4;
+
+thread_local! {
+    static NESTING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Counts this thread's events under way; goes back when dropped, also by a panic.
+struct Nesting;
+
+impl Nesting {
+    fn enter() -> Option<Self> {
+        let depth = NESTING.get();
+        (depth < MAX_NESTING).then(|| {
+            NESTING.set(depth + 1);
+            Self
+        })
+    }
+}
+
+impl Drop for Nesting {
+    fn drop(&mut self) {
+        NESTING.set(NESTING.get() - 1);
+    }
+}
+
+impl<S: Subscriber + for<'lookup> LookupSpan<'lookup>> Layer<S> for OutputLayer {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        match self.filter.enabled(metadata.level(), metadata.target()) {
+            true => Interest::always(),
+            false => Interest::never(),
+        }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        self.filter.enabled(metadata.level(), metadata.target())
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.filter.max_level())
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if !attributes.fields().is_empty() {
+            self.record_span(id, &context, |visitor| attributes.record(visitor));
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        self.record_span(id, &context, |visitor| values.record(visitor));
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let shared = self.shared.current();
+        if shared.discards {
+            return;
+        }
+        let Some(_nesting) = Nesting::enter() else {
+            shared.counters.lost(1);
+            return;
+        };
+        let span = context.event_span(event);
+        let mut scratch = Scratch::take();
+        scratch.line.clear();
+        match shared.format {
+            Format::Text => text::push_event(&mut scratch, event, span.as_ref(), shared.color),
+            Format::Logfmt => logfmt::push_event(&mut scratch, event, span.as_ref()),
+            Format::Json => json::push_event(&mut scratch, event, span.as_ref()),
+        }
+        let delivered = delivery::with_current(|_| ()).is_some();
+        shared.push(&scratch.line, !delivered);
+        scratch.keep();
+    }
+}
+
+impl OutputLayer {
+    fn record_span<S: Subscriber + for<'lookup> LookupSpan<'lookup>>(
+        &self,
+        id: &Id,
+        context: &Context<'_, S>,
+        record: impl FnOnce(&mut dyn tracing_core::field::Visit),
+    ) {
+        let Some(span) = context.span(id) else { return };
+        let mut scratch = Scratch::take();
+        // Taken out meanwhile: an argument's `Debug` that logs reads the span's extensions.
+        let mut fields = span.extensions_mut().remove::<SpanFields>().unwrap_or_default();
+        match self.shared.format {
+            // logfmt shows a span as text does.
+            Format::Text | Format::Logfmt => fields.record::<Text>(&mut scratch, span.metadata(), record),
+            Format::Json => fields.record::<Json>(&mut scratch, span.metadata(), record),
+        }
+        span.extensions_mut().replace(fields);
+        scratch.keep();
+    }
+}

@@ -1,0 +1,361 @@
+//! Threads and their rings: the first record, the last one, and a fork in between.
+//!
+//! # The first record
+//!
+//! A thread finds its ring through one thread-local pointer to the ring's [`Words`]. It begins at [`Words::ABSENT`], which has
+//! no room, so the first push of a thread lands in the slow function: that starts the engine if need be, takes a ring from the
+//! pool or maps one, and hands it to the drain through a `SegQueue`.
+//!
+//! # The last record
+//!
+//! A thread may log from any destructor while it exits, in an order that nobody knows. So no destructor of ours says that
+//! the thread is done; the kernel does. Each slot has a robust mutex that its thread locked and never unlocks;
+//! when the thread is gone, the drain's trylock finds out ([`crate::os::OwnerLock`]).
+//!
+//! ```text
+//!   ATTACHED ──owner gone──▶ GONE ──ring read to its end──▶ RETIRED ──discard──▶ pool ──renew, lock──▶ ATTACHED
+//! ```
+//!
+//! The order matters: only a look at the ring *after* the owner was found gone proves that it is empty for good.
+//! Loom: `EmptyBeforeGone`.
+//!
+//! # Fork
+//!
+//! In a child the ring's memory reads as zeros (also after a raw `clone`): no room, no buffer, so the first push takes the slow way
+//! and attaches the thread anew. What the parent's threads had queued stays the parent's.
+//!
+//! # The drain's own records
+//!
+//! While a thread delivers, what it logs (a callback that logs, say) goes to a ring of the drain's own, whose records no
+//! callback sees. The thread-local pointer is exchanged for the time of the pass, so pushes pay nothing for the question.
+
+use crate::config::Overflow;
+use crate::delivery::ThreadInfo;
+use crate::engine::{self, Engine};
+use crate::os::{self, OwnerLock};
+use crate::ring::{Full, LEVELS, Producer, REASONS, Reason, Reservation, Ring, Words};
+use crate::stats::Ledger;
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use std::cell::Cell;
+use std::ptr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A thread's ring, and what is known of the thread.
+#[derive(Debug)]
+pub struct Slot {
+    /// The ring.
+    pub ring: Ring,
+    /// Locked by the thread; `None` for the drain's own ring, which is never retired.
+    owner: Option<OwnerLock>,
+    /// Who logs.
+    thread: Mutex<Arc<ThreadInfo>>,
+    /// Counts the changes of `thread`.
+    renamed: AtomicU32,
+    /// What became of its records.
+    pub ledger: Ledger,
+}
+
+impl Slot {
+    fn new(ring: Ring, owner: Option<OwnerLock>, thread: ThreadInfo) -> Self {
+        Self {
+            ring,
+            owner,
+            thread: Mutex::new(Arc::new(thread)),
+            renamed: AtomicU32::new(0),
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// Whether this is the ring of records logged by callbacks and subscribers while they are given one.
+    pub fn is_drains_own(&self) -> bool {
+        self.owner.is_none()
+    }
+
+    /// Who logs, and a number that changes with it.
+    pub fn thread(&self) -> (u32, Arc<ThreadInfo>) {
+        let thread = lock(&self.thread).clone();
+        (self.renamed.load(Ordering::Relaxed), thread)
+    }
+
+    /// Whether [`thread`](Self::thread) would say something else than it did.
+    pub fn was_renamed(&self, since: u32) -> bool {
+        self.renamed.load(Ordering::Relaxed) != since
+    }
+
+    /// Whether the thread has ended. Once `true`, the ring belongs to the caller.
+    pub fn owner_is_gone(&self) -> bool {
+        self.owner.as_ref().is_some_and(OwnerLock::owner_is_gone)
+    }
+
+    fn rename(&self, name: &str) {
+        let mut thread = lock(&self.thread);
+        *thread = Arc::new(ThreadInfo { id: thread.id, name: name.into() });
+        self.renamed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Locks a mutex that no panic can leave in a wrong state.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+static ABSENT: Words = Words::ABSENT;
+
+thread_local! {
+    /// The words of the calling thread's ring.
+    static WORDS: Cell<&'static Words> = const { Cell::new(&ABSENT) };
+    /// The slot that they belong to; null: none.
+    static SLOT: Cell<*const Slot> = const { Cell::new(ptr::null()) };
+    /// The slow function is at work on this thread: a signal handler that logs finds it so.
+    static ATTACHING: Cell<bool> = const { Cell::new(false) };
+    /// The thread delivers.
+    static DELIVERING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Drops of threads that have no ring to count them in, by level and reason.
+pub static WITHOUT_RING: [[AtomicU64; REASONS]; LEVELS] = [const { [const { AtomicU64::new(0) }; REASONS] }; LEVELS];
+
+/// The calling thread's producer.
+#[inline(always)]
+pub fn current() -> Producer<'static> {
+    // SAFETY: the words are the calling thread's own (or ABSENT): only `attach` and `deliver` set the pointer. Their
+    // slot is kept by the drain until the thread is gone, or for ever.
+    let producer = unsafe { Producer::new(WORDS.get()) };
+    if producer.is_absent() { attach() } else { producer }
+}
+
+/// The record was not accepted; it has been counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dropped;
+
+/// Pushes `records` records of together `size` bytes, which `write` writes. `level` is that of the record, or the
+/// most severe of all.
+#[inline(always)]
+pub fn push(
+    producer: Producer<'static>,
+    level: u32,
+    size: usize,
+    write: impl FnOnce(&mut [u8], u64),
+) -> Result<(), Dropped> {
+    let mut reservation = reserve(producer, level, size)?;
+    write(reservation.bytes(), crate::clock::ticks());
+    publish(reservation, level, 1);
+    Ok(())
+}
+
+/// Reserves room, waiting for it where the policy says so. A refused record has been counted.
+#[inline(always)]
+pub fn reserve(producer: Producer<'static>, level: u32, size: usize) -> Result<Reservation<'static>, Dropped> {
+    match producer.reserve(size, level) {
+        Ok(reservation) => Ok(reservation),
+        Err(full) => reserve_slowly(producer, level, size, full),
+    }
+}
+
+/// Publishes a reservation and does what the caller owes the drain.
+#[inline(always)]
+pub fn publish(reservation: Reservation<'static>, level: u32, records: u64) {
+    let half_full = reservation.commit(records);
+    if half_full || level == 1 {
+        engine::wake_for(half_full);
+    }
+    if engine::STATE.is_late() {
+        engine::settle_late_push();
+    }
+}
+
+#[cold]
+fn reserve_slowly(
+    producer: Producer<'static>,
+    level: u32,
+    size: usize,
+    full: Full,
+) -> Result<Reservation<'static>, Dropped> {
+    let _errno = os::ErrnoGuard::new();
+    let reason = match full {
+        Full::Full => match wait_for_room(producer, level, size) {
+            Ok(reservation) => return Ok(reservation),
+            Err(reason) => reason,
+        },
+        Full::Reentered => Reason::Reentered,
+        Full::Absent => {
+            // `current` tried to attach and could not, or was itself interrupted.
+            let reason = if ATTACHING.get() { Reason::Reentered } else { Reason::Memory };
+            WITHOUT_RING[(level as usize).clamp(1, LEVELS) - 1][reason as usize].fetch_add(1, Ordering::Relaxed);
+            return Err(Dropped);
+        }
+    };
+    producer.count_drop(level, reason);
+    Err(Dropped)
+}
+
+/// The blocking policy: looks again until there is room or the time is over. The drain never waits for itself.
+fn wait_for_room(producer: Producer<'static>, level: u32, size: usize) -> Result<Reservation<'static>, Reason> {
+    let Overflow::Block(limit) = engine::current().settings().overflow else { return Err(Reason::Full) };
+    if DELIVERING.get() || crate::callbacks::is_inside() {
+        return Err(Reason::Full);
+    }
+    let started = Instant::now();
+    let mut rest = Duration::from_micros(20);
+    loop {
+        engine::wake();
+        if engine::STATE.is_late() {
+            engine::settle_late_push();
+        }
+        let left = limit.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Err(Reason::Timeout);
+        }
+        std::thread::sleep(rest.min(left));
+        match producer.reserve(size, level) {
+            Ok(reservation) => return Ok(reservation),
+            Err(Full::Full) => rest = (rest * 2).min(Duration::from_millis(1)),
+            Err(_) => return Err(Reason::Reentered),
+        }
+    }
+}
+
+/// The thread's first record, in this process.
+#[cold]
+fn attach() -> Producer<'static> {
+    let _errno = os::ErrnoGuard::new();
+    if !ATTACHING.replace(true) {
+        if let Some(slot) = try_attach() {
+            SLOT.set(ptr::from_ref(slot));
+            WORDS.set(slot.ring.words());
+        }
+        ATTACHING.set(false);
+    }
+    // SAFETY: as in `current`.
+    unsafe { Producer::new(WORDS.get()) }
+}
+
+fn try_attach() -> Option<&'static Slot> {
+    // A child of a raw clone finds the parent's engine here, and gets one of its own.
+    let engine = engine::start_if_needed();
+    if DELIVERING.get() {
+        return engine.drains_slot();
+    }
+    let slot = engine.take_slot(current_thread())?;
+    let kept: &'static Slot = {
+        // SAFETY: the drain holds this slot, and lets it go only after the owner's thread is gone; the reference is
+        // stored in that thread's local storage alone. In a forked child the drain's list is leaked.
+        unsafe { &*Arc::as_ptr(&slot) }
+    };
+    engine.adopt(slot);
+    Some(kept)
+}
+
+fn current_thread() -> ThreadInfo {
+    ThreadInfo { id: os::thread_id(), name: os::thread_name().into() }
+}
+
+/// Names the calling thread; an empty name is the operating system's. `false`: there is no memory for its ring.
+pub fn set_thread_name(name: &str) -> bool {
+    if current().is_absent() {
+        return false;
+    }
+    // SAFETY: the slot of a thread that is attached is kept by the drain until the thread is gone.
+    let slot = unsafe { SLOT.get().as_ref() };
+    let system;
+    let name = if name.is_empty() {
+        system = os::thread_name();
+        &*system
+    } else {
+        name
+    };
+    slot.inspect(|slot| slot.rename(name)).is_some()
+}
+
+/// Whether the calling thread delivers records at the moment.
+pub fn is_delivering() -> bool {
+    DELIVERING.get()
+}
+
+/// Calls `f`, which delivers, with the thread's ring exchanged for the drain's own.
+pub fn deliver<R>(engine: &'static Engine, f: impl FnOnce() -> R) -> R {
+    struct Restore {
+        words: &'static Words,
+        slot: *const Slot,
+    }
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            DELIVERING.set(false);
+            WORDS.set(self.words);
+            SLOT.set(self.slot);
+        }
+    }
+    let own = engine.drains_slot_if_made();
+    let _restore = Restore {
+        words: WORDS.replace(own.map_or(&ABSENT, |slot| slot.ring.words())),
+        slot: SLOT.replace(own.map_or(ptr::null(), ptr::from_ref)),
+    };
+    DELIVERING.set(true);
+    f()
+}
+
+impl Engine {
+    /// A slot for the calling thread: from the pool, or new; `None`: no memory, or rings may not take more.
+    fn take_slot(&self, thread: ThreadInfo) -> Option<Arc<Slot>> {
+        let capacity = self.settings().ring_bytes;
+        while let Some(slot) = self.pool.pop() {
+            let pooled = slot.ring.capacity();
+            // Rings of an earlier configuration are not used again.
+            if pooled == capacity
+                && let Ok(slot) = Arc::try_unwrap(slot)
+                && let Some(owner) = slot.owner
+                && owner.lock_for_current_thread().is_ok()
+            {
+                slot.ring.renew();
+                return Some(Arc::new(Slot::new(slot.ring, Some(owner), thread)));
+            }
+            self.ring_bytes.fetch_sub(pooled, Ordering::Relaxed);
+        }
+        let ring = self.new_ring(capacity)?;
+        let owner = OwnerLock::new().ok().filter(|owner| owner.lock_for_current_thread().is_ok());
+        if owner.is_none() {
+            self.ring_bytes.fetch_sub(capacity, Ordering::Relaxed);
+        }
+        Some(Arc::new(Slot::new(ring, Some(owner?), thread)))
+    }
+
+    fn new_ring(&self, capacity: usize) -> Option<Ring> {
+        let most = self.settings().rings_max_bytes;
+        let reserve = |sum: usize| sum.checked_add(capacity).filter(|sum| *sum <= most);
+        self.ring_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserve).ok()?;
+        Ring::new(capacity).inspect_err(|_| drop(self.ring_bytes.fetch_sub(capacity, Ordering::Relaxed))).ok()
+    }
+
+    /// Gives a slot to the drain and to the ledger.
+    fn adopt(&self, slot: Arc<Slot>) {
+        lock(&self.slots).push(slot.clone());
+        self.new_slots.push(slot);
+    }
+
+    /// Puts a slot whose owner is gone and whose ring is empty into the pool.
+    pub(crate) fn retire(&self, slot: Arc<Slot>) {
+        let capacity = slot.ring.capacity();
+        slot.ring.discard();
+        if self.pool.push(slot).is_err() {
+            self.ring_bytes.fetch_sub(capacity, Ordering::Relaxed);
+        }
+    }
+
+    fn drains_slot_if_made(&self) -> Option<&Slot> {
+        self.drains_slot.get().map(|slot| &**slot)
+    }
+
+    /// The ring of records that are logged while records are delivered.
+    fn drains_slot(&'static self) -> Option<&'static Slot> {
+        if self.drains_slot.get().is_none() {
+            let ring = self.new_ring(self.settings().ring_bytes)?;
+            let slot = Arc::new(Slot::new(ring, None, current_thread()));
+            // Only the thread that holds the drain's lock comes here: the cell is still empty.
+            if self.drains_slot.set(slot.clone()).is_ok() {
+                self.adopt(slot);
+            }
+        }
+        self.drains_slot_if_made()
+    }
+}

@@ -1,0 +1,191 @@
+//! Reading a record on the drain: safe code over untrusted bytes.
+//!
+//! Whatever the bytes are, [`decode`] returns a view that lies inside them or an error. It never panics, never reads
+//! outside, and ends after at most [`MAX_FIELDS`] fields. Text is not checked here: it is bytes until somebody shows it.
+
+use super::layout::{CUT, HEADER, MAX_FIELDS, Type, align8};
+use smallvec::SmallVec;
+
+/// Why bytes are not a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A part says that it is longer than what is left.
+    #[error("a part of the record reaches past its end")]
+    Truncated,
+    /// The length word is not what the record's bytes are.
+    #[error("the record's length is {0}: not a multiple of 8 from 16 to the end of its bytes")]
+    Length(u32),
+    /// No such kind of record.
+    #[error("there is no record of kind {0}")]
+    Kind(u32),
+    /// No such type of value.
+    #[error("there is no value of type {0}")]
+    Type(u8),
+    /// More fields than a record may have.
+    #[error("the record says it has {0} fields, more than {MAX_FIELDS}")]
+    Fields(u32),
+}
+
+/// Text as it was logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawText<'a> {
+    /// The bytes; a NUL follows them in the record when [`terminated`](Self::terminated) says so.
+    pub bytes: &'a [u8],
+    /// How long the caller's text was: more than `bytes` where it was cut.
+    pub full: u64,
+    /// The same bytes and the NUL behind them.
+    pub terminated: &'a [u8],
+}
+
+impl RawText<'_> {
+    /// Whether bytes were left out.
+    pub fn is_cut(&self) -> bool {
+        self.full > self.bytes.len() as u64
+    }
+}
+
+/// A value as it was logged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RawValue<'a> {
+    /// A signed integer.
+    I64(i64),
+    /// An unsigned integer.
+    U64(u64),
+    /// A floating-point number.
+    F64(f64),
+    /// A truth value.
+    Bool(bool),
+    /// An address.
+    Pointer(u64),
+    /// Text.
+    Text(RawText<'a>),
+}
+
+/// A field as it was logged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RawField<'a> {
+    /// The key.
+    pub name: RawText<'a>,
+    /// The value.
+    pub value: RawValue<'a>,
+}
+
+/// A dynamic record, borrowed from the ring.
+#[derive(Debug, PartialEq)]
+pub struct RawRecord<'a> {
+    /// 1 error … 5 trace.
+    pub level: u32,
+    /// The caller's clock.
+    pub ticks: u64,
+    /// The target.
+    pub target: RawText<'a>,
+    /// The message.
+    pub message: RawText<'a>,
+    /// The fields, in the caller's order.
+    pub fields: SmallVec<[RawField<'a>; 8]>,
+}
+
+/// The length word of the record that begins `bytes`, if it can be one: a multiple of 8, from the header's size to all
+/// that is there.
+#[inline]
+pub fn length(bytes: &[u8]) -> Result<usize, DecodeError> {
+    let word = *bytes.first_chunk::<4>().ok_or(DecodeError::Truncated)?;
+    let length = u32::from_le_bytes(word);
+    if length as usize % 8 != 0 || (length as usize) < HEADER || length as usize > bytes.len() {
+        return Err(DecodeError::Length(length));
+    }
+    Ok(length as usize)
+}
+
+/// The time of a record that [`length`] accepted.
+#[inline]
+pub fn ticks(bytes: &[u8]) -> u64 {
+    bytes.get(8..16).and_then(|word| word.first_chunk::<8>()).map_or(0, |word| u64::from_le_bytes(*word))
+}
+
+/// Reads the record that `bytes` is, whole.
+#[inline]
+pub fn decode(bytes: &[u8]) -> Result<RawRecord<'_>, DecodeError> {
+    let length = length(bytes)?;
+    let mut input = Cursor { input: &bytes[..length] };
+    let kind = (input.u64()? >> 32) as u32;
+    let ticks = input.u64()?;
+    if !(1..=5).contains(&kind) {
+        return Err(DecodeError::Kind(kind));
+    }
+    let counts = input.u64()?;
+    let target = input.padded(counts as u32 as usize, 0)?;
+    let count = (counts >> 32) as u32;
+    if count as usize > MAX_FIELDS {
+        return Err(DecodeError::Fields(count));
+    }
+    let message = input.text()?;
+    let mut fields = SmallVec::new();
+    for _ in 0..count {
+        fields.push(input.field()?);
+    }
+    Ok(RawRecord { level: kind, ticks, target, message, fields })
+}
+
+/// Reads forward through a slice.
+struct Cursor<'a> {
+    input: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    #[inline(always)]
+    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let (taken, rest) = self.input.split_at_checked(len).ok_or(DecodeError::Truncated)?;
+        self.input = rest;
+        Ok(taken)
+    }
+
+    #[inline(always)]
+    fn u32(&mut self) -> Result<u32, DecodeError> {
+        let (word, rest) = self.input.split_first_chunk().ok_or(DecodeError::Truncated)?;
+        self.input = rest;
+        Ok(u32::from_le_bytes(*word))
+    }
+
+    #[inline(always)]
+    fn u64(&mut self) -> Result<u64, DecodeError> {
+        let (word, rest) = self.input.split_first_chunk().ok_or(DecodeError::Truncated)?;
+        self.input = rest;
+        Ok(u64::from_le_bytes(*word))
+    }
+
+    #[inline(always)]
+    fn padded(&mut self, len: usize, before: usize) -> Result<RawText<'a>, DecodeError> {
+        // `len` comes from a `u32`: the sum cannot overflow a `usize` of 64 bits, and is checked on 32.
+        let size = before.checked_add(len).and_then(|sum| sum.checked_add(8)).ok_or(DecodeError::Truncated)? & !7;
+        let taken = self.take(size - before)?;
+        debug_assert_eq!(size, align8(before + len + 1));
+        Ok(RawText { bytes: &taken[..len], full: len as u64, terminated: &taken[..len + 1] })
+    }
+
+    #[inline(always)]
+    fn text(&mut self) -> Result<RawText<'a>, DecodeError> {
+        let word = self.u32()?;
+        let mut text = self.padded((word & !CUT) as usize, 4)?;
+        if word & CUT != 0 {
+            text.full = self.u64()?;
+        }
+        Ok(text)
+    }
+
+    #[inline(always)]
+    fn field(&mut self) -> Result<RawField<'a>, DecodeError> {
+        let word = self.u32()?;
+        let type_ = Type::from_u8(word as u8).ok_or(DecodeError::Type(word as u8))?;
+        let name = self.padded((word >> 8) as usize, 4)?;
+        let value = match type_ {
+            Type::I64 => RawValue::I64(self.u64()? as i64),
+            Type::U64 => RawValue::U64(self.u64()?),
+            Type::F64 => RawValue::F64(f64::from_bits(self.u64()?)),
+            Type::Bool => RawValue::Bool(self.u64()? != 0),
+            Type::Pointer => RawValue::Pointer(self.u64()?),
+            Type::Text => RawValue::Text(self.text()?),
+        };
+        Ok(RawField { name, value })
+    }
+}

@@ -1,0 +1,282 @@
+//! Writing a record on the calling thread: measure first, then copy.
+//!
+//! Measuring and writing are two steps because the ring must know the length before it hands out its bytes, and because
+//! nothing may run between reserving and publishing but copies: no allocation, no UTF-8 check, no user code.
+
+use super::layout::{CUT, HEADER, MAX_FIELDS, MAX_NAME, Type, align8};
+
+/// Text to be written: a part of what the caller gave, and how long that was.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Text<'a> {
+    bytes: &'a [u8],
+    full: usize,
+}
+
+impl<'a> Text<'a> {
+    /// Text that is known whole.
+    #[inline]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, full: bytes.len() }
+    }
+
+    /// The beginning of a text of `full` bytes.
+    #[inline]
+    pub const fn cut(bytes: &'a [u8], full: usize) -> Self {
+        Self { bytes, full }
+    }
+
+    /// The bytes to be written.
+    #[inline]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    #[inline]
+    fn limited(self, limit: usize) -> Self {
+        let kept = self.bytes.len().min(limit);
+        Self { bytes: &self.bytes[..kept], full: self.full }
+    }
+
+    #[inline]
+    fn is_cut(self) -> bool {
+        self.full > self.bytes.len()
+    }
+
+    /// Bytes that this text takes in a record.
+    #[inline]
+    fn size(self) -> usize {
+        align8(4 + self.bytes.len() + 1) + if self.is_cut() { 8 } else { 0 }
+    }
+}
+
+/// A value to be written.
+#[derive(Debug, Clone, Copy)]
+pub enum Value<'a> {
+    /// A signed integer.
+    I64(i64),
+    /// An unsigned integer.
+    U64(u64),
+    /// A floating-point number.
+    F64(f64),
+    /// A truth value.
+    Bool(bool),
+    /// An address.
+    Pointer(u64),
+    /// Text.
+    Text(Text<'a>),
+}
+
+impl Value<'_> {
+    fn type_(&self) -> Type {
+        match self {
+            Self::I64(_) => Type::I64,
+            Self::U64(_) => Type::U64,
+            Self::F64(_) => Type::F64,
+            Self::Bool(_) => Type::Bool,
+            Self::Pointer(_) => Type::Pointer,
+            Self::Text(_) => Type::Text,
+        }
+    }
+}
+
+/// A key and its value.
+#[derive(Debug, Clone, Copy)]
+pub struct Field<'a> {
+    /// The key.
+    pub name: &'a [u8],
+    /// The value.
+    pub value: Value<'a>,
+}
+
+/// A dynamic record, measured and fitted into a limit.
+#[derive(Debug)]
+pub struct Dynamic<'a, 'f> {
+    kind: u32,
+    target: &'a [u8],
+    message: Text<'a>,
+    fields: &'f mut [Field<'a>],
+    size: usize,
+}
+
+impl<'a, 'f> Dynamic<'a, 'f> {
+    /// Measures a record of `level` (1 to 5) and cuts its texts, the message first and then each field in turn, so that
+    /// it takes at most `limit` bytes. `limit` must leave room for what cannot be cut; [`MIN_LIMIT`] always does.
+    #[inline]
+    pub fn measure(level: u32, target: &'a [u8], message: Text<'a>, fields: &'f mut [Field<'a>], limit: usize) -> Self {
+        debug_assert!((1..=5).contains(&level) && fields.len() <= MAX_FIELDS);
+        let target = &target[..target.len().min(MAX_NAME)];
+        let fixed = HEADER + 8 + align8(target.len() + 1);
+        let size = fixed + message.size();
+        if fields.is_empty() && size <= limit {
+            return Self { kind: level, target, message, fields, size };
+        }
+        Self::measure_fields(level, target, message, fields, limit)
+    }
+
+    fn measure_fields(
+        level: u32,
+        target: &'a [u8],
+        message: Text<'a>,
+        fields: &'f mut [Field<'a>],
+        limit: usize,
+    ) -> Self {
+        // What every part takes even when its text is cut to nothing: 8 bytes of text and 8 of full length.
+        const EMPTY: usize = 16;
+        let mut size = HEADER + 8 + align8(target.len() + 1) + EMPTY;
+        for field in fields.iter_mut() {
+            field.name = &field.name[..field.name.len().min(MAX_NAME)];
+            size += align8(4 + field.name.len() + 1);
+            size += if let Value::Text(_) = field.value { EMPTY } else { 8 };
+        }
+        let mut left = limit.saturating_sub(size);
+        let mut fit = |text: Text<'a>| {
+            let text = text.limited(left & !7);
+            left = left.saturating_sub(align8(text.bytes.len()));
+            size = size - EMPTY + text.size();
+            text
+        };
+        let message = fit(message);
+        for field in fields.iter_mut() {
+            if let Value::Text(text) = &mut field.value {
+                *text = fit(*text);
+            }
+        }
+        Self { kind: level, target, message, fields, size }
+    }
+
+    /// Bytes that the record takes, a multiple of 8.
+    #[inline]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Writes the record into exactly [`size`](Self::size) bytes.
+    #[inline]
+    pub fn write(&self, out: &mut [u8], ticks: u64) {
+        let mut out = Cursor { out };
+        out.u64(self.size as u64 | u64::from(self.kind) << 32);
+        out.u64(ticks);
+        out.u64(self.target.len() as u64 | (self.fields.len() as u64) << 32);
+        out.padded(self.target, 0);
+        out.text(self.message);
+        for field in self.fields.iter() {
+            out.u32(field.value.type_() as u32 | (field.name.len() as u32) << 8);
+            out.padded(field.name, 4);
+            match field.value {
+                Value::I64(value) => out.u64(value as u64),
+                Value::U64(value) | Value::Pointer(value) => out.u64(value),
+                Value::F64(value) => out.u64(value.to_bits()),
+                Value::Bool(value) => out.u64(u64::from(value)),
+                Value::Text(text) => out.text(text),
+            }
+        }
+        debug_assert!(out.out.is_empty(), "a record was measured and written differently");
+    }
+}
+
+/// A limit that leaves room for every part that cannot be cut: the target, [`MAX_FIELDS`] names and as many values.
+pub const MIN_LIMIT: usize = HEADER + 8 + 2 * MAX_NAME + 16 + MAX_FIELDS * 24;
+
+/// A message whose text the caller writes itself, in place: `capacity` bytes at [`TextInPlace::text_offset`].
+///
+/// The record is published with the capacity's size; what the text does not use becomes part of its zeros.
+#[derive(Debug, Clone, Copy)]
+pub struct TextInPlace {
+    kind: u32,
+    target_len: usize,
+    capacity: usize,
+}
+
+impl TextInPlace {
+    /// Measures a record for a text of at most `capacity` bytes.
+    pub fn measure(level: u32, target: &[u8], capacity: usize) -> Self {
+        Self { kind: level, target_len: target.len().min(MAX_NAME), capacity }
+    }
+
+    /// Where the text begins in the record.
+    pub fn text_offset(&self) -> usize {
+        HEADER + 8 + align8(self.target_len + 1) + 4
+    }
+
+    /// Bytes that the record takes when its text has `length` bytes of `full`.
+    pub fn size(&self, length: usize, full: usize) -> usize {
+        self.text_offset() - 4 + align8(4 + length + 1) + if full > length { 8 } else { 0 }
+    }
+
+    /// Bytes to reserve: room for the whole capacity and for a full length.
+    pub fn reserve(&self) -> usize {
+        self.size(self.capacity, usize::MAX)
+    }
+
+    /// Writes what comes before the text; length and time follow in [`finish`](Self::finish).
+    pub fn write_before(&self, out: &mut [u8], target: &[u8]) {
+        let mut out = Cursor { out };
+        out.u64(u64::from(self.kind) << 32);
+        out.u64(0);
+        out.u64(self.target_len as u64);
+        out.padded(&target[..self.target_len], 0);
+    }
+
+    /// Settles the record after its text, of `full` bytes, was written at [`text_offset`](Self::text_offset) as far as the
+    /// capacity goes. Returns the size of the record, which begins `out`.
+    pub fn finish(&self, out: &mut [u8], full: usize, ticks: u64) -> usize {
+        let length = full.min(self.capacity);
+        let size = self.size(length, full);
+        let text = self.text_offset();
+        let cut = full > length;
+        out[text - 4..text].copy_from_slice(&(length as u32 | if cut { CUT } else { 0 }).to_le_bytes());
+        let end = text - 4 + align8(4 + length + 1);
+        out[text + length..end].fill(0);
+        if cut {
+            out[end..end + 8].copy_from_slice(&(full as u64).to_le_bytes());
+        }
+        out[..4].copy_from_slice(&(size as u32).to_le_bytes());
+        out[8..16].copy_from_slice(&ticks.to_le_bytes());
+        size
+    }
+}
+
+/// Writes forward through a slice.
+struct Cursor<'o> {
+    out: &'o mut [u8],
+}
+
+impl Cursor<'_> {
+    #[inline(always)]
+    fn take(&mut self, len: usize) -> &mut [u8] {
+        let out = std::mem::take(&mut self.out);
+        let (taken, rest) = out.split_at_mut(len);
+        self.out = rest;
+        taken
+    }
+
+    #[inline(always)]
+    fn u32(&mut self, value: u32) {
+        self.take(4).copy_from_slice(&value.to_le_bytes());
+    }
+
+    #[inline(always)]
+    fn u64(&mut self, value: u64) {
+        self.take(8).copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// Bytes, NUL, zeros; `before` bytes of the same unit were written already.
+    #[inline(always)]
+    fn padded(&mut self, bytes: &[u8], before: usize) {
+        let size = align8(before + bytes.len() + 1) - before;
+        let out = self.take(size);
+        // The last word first: it holds the NUL and the zeros, and the bytes overwrite what is theirs.
+        let last = size.saturating_sub(8);
+        out[last..].fill(0);
+        out[..bytes.len()].copy_from_slice(bytes);
+    }
+
+    #[inline(always)]
+    fn text(&mut self, text: Text<'_>) {
+        self.u32(text.bytes.len() as u32 | if text.is_cut() { CUT } else { 0 });
+        self.padded(text.bytes, 4);
+        if text.is_cut() {
+            self.u64(text.full as u64);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Where everything lies in a record.
+//!
+//! All numbers are little-endian, all positions multiples of 8.
+//!
+//! | word | content |
+//! |---|---|
+//! | 0 | `u32` length of the record in bytes, header included, a multiple of 8 · `u32` kind |
+//! | 1 | `u64` clock ticks ([`crate::clock::ticks`]) |
+//! | 2… | the body, by kind |
+//!
+//! The kinds 1 to 5 are **dynamic** records; the kind is the level (1 error … 5 trace). Their body:
+//!
+//! | part | content |
+//! |---|---|
+//! | counts | `u32` length of the target · `u32` number of fields, at most [`MAX_FIELDS`] |
+//! | target | bytes, NUL, zeros to a multiple of 8 |
+//! | message | a text |
+//! | field | `u8` type · `u24` length of the name · name bytes, NUL, zeros to a multiple of 8 · the value |
+//!
+//! A value is 8 bytes, or a text. A **text** is `u32` length · bytes, NUL, zeros to a multiple of 8. Its length's top bit
+//! ([`CUT`]) says that bytes were left out: 8 more bytes then hold the full length. Every string is followed by a NUL
+//! (which its length does not count), so that a callback can be given a C string without a copy.
+
+/// Length and kind, then the time.
+pub const HEADER: usize = 16;
+
+/// The kind of what fills the end of the ring's buffer, so that no record wraps.
+pub const PADDING: u32 = 0;
+
+/// Most fields that a record carries.
+pub const MAX_FIELDS: usize = 32;
+
+/// Longest target and longest field name, in bytes; what is longer is cut.
+pub const MAX_NAME: usize = 1024;
+
+/// Set in a text's length: bytes were left out, and the full length follows the text.
+pub const CUT: u32 = 1 << 31;
+
+/// Types of field values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Type {
+    /// `i64`.
+    I64 = 1,
+    /// `u64`.
+    U64 = 2,
+    /// `f64`.
+    F64 = 3,
+    /// 0 or 1.
+    Bool = 4,
+    /// An address, shown and never followed.
+    Pointer = 5,
+    /// Bytes, UTF-8 by promise.
+    Text = 6,
+}
+
+impl Type {
+    /// The type of this number.
+    pub const fn from_u8(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::I64,
+            2 => Self::U64,
+            3 => Self::F64,
+            4 => Self::Bool,
+            5 => Self::Pointer,
+            6 => Self::Text,
+            _ => return None,
+        })
+    }
+}
+
+/// Rounds up to a multiple of 8.
+#[inline(always)]
+pub const fn align8(len: usize) -> usize {
+    (len + 7) & !7
+}

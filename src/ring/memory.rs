@@ -1,0 +1,208 @@
+//! The memory of a ring: its two groups of words and its buffer.
+
+use super::producer::{LEVELS, ProducerWords, REASONS};
+use crate::sync::AtomicU64;
+use std::io;
+use std::ptr::NonNull;
+
+#[cfg(not(logfusion_loom))]
+type Storage = crate::os::Mapping;
+#[cfg(logfusion_loom)]
+type Storage = stand_in::Storage;
+
+/// The words that both sides share, at the beginning of the ring's memory.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Words {
+    pub(super) producer: ProducerWords,
+    pub(super) consumer: ConsumerWords,
+    /// One cell a word of the buffer, so that loom sees every access.
+    #[cfg(logfusion_loom)]
+    cells: Vec<loom::cell::UnsafeCell<()>>,
+}
+
+// SAFETY: all members are atomics but the buffer's address and the capacity, which never change after `Ring::start`.
+unsafe impl Sync for Words {}
+
+impl Words {
+    /// The words of a thread that has no ring: they have no room, and look like those of a forked child.
+    #[cfg(not(logfusion_loom))]
+    pub const ABSENT: Self =
+        Self { producer: ProducerWords::ABSENT, consumer: ConsumerWords { tail: AtomicU64::new(0) } };
+
+    /// What both sides have counted.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            published_bytes: self.producer.head(),
+            published_padding: self.producer.padding(),
+            accepted: self.producer.accepted(),
+            dropped: self.producer.dropped(),
+        }
+    }
+
+    /// Tells the model that the producer writes these bytes now.
+    #[cfg(logfusion_loom)]
+    pub(super) fn track_write(&self, position: u64, len: usize) {
+        self.cells(position, len).iter().for_each(|cell| cell.with_mut(|_| ()));
+    }
+
+    /// Tells the model that the consumer reads these bytes now.
+    #[cfg(logfusion_loom)]
+    pub(super) fn track_read(&self, position: u64, len: usize) {
+        self.cells(position, len).iter().for_each(|cell| cell.with(|_| ()));
+    }
+
+    #[cfg(logfusion_loom)]
+    fn cells(&self, position: u64, len: usize) -> &[loom::cell::UnsafeCell<()>] {
+        let first = position as usize / 8 % self.cells.len();
+        &self.cells[first..first + len / 8]
+    }
+}
+
+/// What the producer has counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Records published.
+    pub accepted: u64,
+    /// Records dropped, by level and reason.
+    pub dropped: [[u64; REASONS]; LEVELS],
+    /// The producer's position.
+    pub published_bytes: u64,
+    /// Padding before it.
+    pub published_padding: u64,
+}
+
+/// Written by the consumer, two cache lines away from the producer's words.
+#[repr(C, align(128))]
+#[derive(Debug)]
+pub(super) struct ConsumerWords {
+    /// Where the consumer has released up to.
+    pub(super) tail: AtomicU64,
+}
+
+/// A ring: shared by its [`Producer`](super::Producer) and its [`Consumer`](super::Consumer).
+///
+/// On Linux the memory is wiped in a forked child, so a producer of the parent finds zeros there, has no room, takes the
+/// slow way and starts anew.
+#[derive(Debug)]
+pub struct Ring {
+    storage: Storage,
+    capacity: usize,
+}
+
+impl Ring {
+    /// Bytes before the buffer.
+    const WORDS: usize = 4096;
+
+    /// A ring of `capacity` bytes, a power of two and at least [`MIN_CAPACITY`](super::MIN_CAPACITY). Its pages are
+    /// populated: no page fault waits on the fast path.
+    pub fn new(capacity: usize) -> io::Result<Self> {
+        Self::starting_at(capacity, 0)
+    }
+
+    /// A ring whose positions begin at `start`, a multiple of 8: for tests of the wrap around `u64`.
+    pub fn starting_at(capacity: usize, start: u64) -> io::Result<Self> {
+        assert!(capacity.is_power_of_two() && capacity >= super::MIN_CAPACITY && start.is_multiple_of(8));
+        const { assert!(size_of::<Words>() <= Self::WORDS) };
+        let storage = Storage::new(Self::WORDS + capacity)?;
+        let ring = Self { storage, capacity };
+        ring.start(start);
+        Ok(ring)
+    }
+
+    /// Returns the pages of an unused ring to the system. It must be [`renew`](Self::renew)ed before it is used again.
+    #[cfg(not(logfusion_loom))]
+    pub fn discard(&self) {
+        self.storage.discard();
+    }
+
+    /// Makes a discarded ring empty and populated again. The caller is the only user of the ring.
+    #[cfg(not(logfusion_loom))]
+    pub fn renew(&self) {
+        self.storage.populate();
+        self.start(0);
+    }
+
+    fn start(&self, start: u64) {
+        let words = Words {
+            producer: ProducerWords::new(self.buffer(), self.capacity, start),
+            consumer: ConsumerWords { tail: AtomicU64::new(start) },
+            #[cfg(logfusion_loom)]
+            cells: (0..self.capacity / 8).map(|_| loom::cell::UnsafeCell::new(())).collect(),
+        };
+        // SAFETY: the storage begins with room for `Words` (asserted in `starting_at`), page-aligned, and the caller is
+        // the only one who knows of it: no reference to the old words is alive.
+        unsafe { self.words_ptr().write(words) };
+    }
+
+    /// Capacity of the buffer in bytes.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn words_ptr(&self) -> *mut Words {
+        self.storage.as_ptr().as_ptr().cast()
+    }
+
+    /// The words that both sides share.
+    pub fn words(&self) -> &Words {
+        // SAFETY: `start` initialised the words, and they live as long as the storage. In a forked child they read as
+        // zeros, which are valid values of all members.
+        unsafe { &*self.words_ptr() }
+    }
+
+    fn buffer(&self) -> NonNull<u8> {
+        // SAFETY: the storage is `WORDS + capacity` bytes long.
+        unsafe { self.storage.as_ptr().add(Self::WORDS) }
+    }
+
+    /// Whether the memory was wiped: this process is a forked child, and the ring belongs to its parent.
+    pub fn is_wiped(&self) -> bool {
+        self.words().producer.is_wiped()
+    }
+}
+
+#[cfg(logfusion_loom)]
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // SAFETY: `start` wrote the words, and nobody uses the ring any more. Loom counts its objects.
+        unsafe { self.words_ptr().drop_in_place() };
+    }
+}
+
+/// The heap in place of a mapping.
+#[cfg(logfusion_loom)]
+mod stand_in {
+    use std::io;
+    use std::ptr::NonNull;
+
+    #[repr(align(4096))]
+    #[derive(Clone, Copy)]
+    struct Page(#[allow(dead_code, reason = "bytes, reached through a pointer")] [u8; 4096]);
+
+    #[derive(Debug)]
+    pub struct Storage(NonNull<[Page]>);
+
+    impl Storage {
+        pub fn new(len: usize) -> io::Result<Self> {
+            let pages = vec![Page([0; 4096]); len.div_ceil(4096)].into_boxed_slice();
+            Ok(Self(NonNull::from(Box::leak(pages))))
+        }
+
+        pub fn as_ptr(&self) -> NonNull<u8> {
+            self.0.cast()
+        }
+    }
+
+    impl Drop for Storage {
+        fn drop(&mut self) {
+            // SAFETY: `new` leaked this box, and only this value knows of it.
+            drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        }
+    }
+
+    // SAFETY: the pages are plain memory; who may touch which bytes is the ring's protocol, which the cells check.
+    unsafe impl Send for Storage {}
+    // SAFETY: as above.
+    unsafe impl Sync for Storage {}
+}

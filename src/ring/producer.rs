@@ -1,0 +1,396 @@
+//! The producer's side: reserve, write, commit. Wait-free.
+
+use super::memory::Words;
+use crate::record::layout::{HEADER, PADDING};
+use crate::sync::{AtomicU64, AtomicUsize, Mistake, Ordering, compiler_fence, seeded};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+/// Number of levels, ERROR 1 to TRACE 5; counters are indexed by `level - 1`.
+pub const LEVELS: usize = 5;
+
+/// Why a record was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Reason {
+    /// The ring was full.
+    Full = 0,
+    /// The caller was inside another push of the same thread.
+    Reentered = 1,
+    /// The ring was full, and stayed so for as long as the policy lets a caller wait.
+    Timeout = 2,
+    /// There was no memory for a ring, or rings may not take more.
+    Memory = 3,
+    /// The caller gave an open record back with a reason.
+    Other = 4,
+}
+
+/// Number of [`Reason`]s.
+pub const REASONS: usize = 5;
+
+/// What the producer writes, at the beginning of the ring's memory: all zero in a forked child.
+///
+/// Every member is atomic because a signal handler may write it between two instructions of its thread, and because
+/// other threads read the counters; none but `head` is ever stored with more than relaxed ordering.
+#[repr(C, align(128))]
+pub(super) struct ProducerWords {
+    /// Everything before it is published.
+    head: AtomicU64,
+    /// The fast path may fill up to here.
+    limit: AtomicU64,
+    /// Address of the frame that is inside a push; 0: none.
+    frame: AtomicUsize,
+    /// Records published.
+    accepted: AtomicU64,
+    /// Padding published, in bytes.
+    padding: AtomicU64,
+    /// The consumer's tail as the slow function last saw it.
+    seen_tail: AtomicU64,
+    /// The buffer; null in a forked child, and before a thread has a ring.
+    buffer: *mut u8,
+    /// Its length, a power of two.
+    capacity: usize,
+    dropped: [[AtomicU64; REASONS]; LEVELS],
+}
+
+impl ProducerWords {
+    #[cfg(not(logfusion_loom))]
+    #[allow(clippy::declare_interior_mutable_const, reason = "the initial value of a static")]
+    pub(super) const ABSENT: Self = Self {
+        head: AtomicU64::new(0),
+        limit: AtomicU64::new(0),
+        frame: AtomicUsize::new(0),
+        accepted: AtomicU64::new(0),
+        padding: AtomicU64::new(0),
+        seen_tail: AtomicU64::new(0),
+        buffer: std::ptr::null_mut(),
+        capacity: 0,
+        dropped: [const { [const { AtomicU64::new(0) }; REASONS] }; LEVELS],
+    };
+
+    pub(super) fn new(buffer: NonNull<u8>, capacity: usize, start: u64) -> Self {
+        Self {
+            head: AtomicU64::new(start),
+            limit: AtomicU64::new(start),
+            frame: AtomicUsize::new(0),
+            accepted: AtomicU64::new(0),
+            padding: AtomicU64::new(0),
+            seen_tail: AtomicU64::new(start),
+            buffer: buffer.as_ptr(),
+            capacity,
+            dropped: Default::default(),
+        }
+    }
+
+    pub(super) fn is_wiped(&self) -> bool {
+        self.buffer.is_null()
+    }
+
+    pub(super) fn buffer(&self) -> *const u8 {
+        self.buffer
+    }
+
+    pub(super) fn head(&self) -> u64 {
+        // Acquire: pairs with the Release of `Reservation::commit`; the bytes before the head are visible.
+        self.head.load(Ordering::Acquire)
+    }
+
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn padding(&self) -> u64 {
+        self.padding.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn dropped(&self) -> [[u64; REASONS]; LEVELS] {
+        std::array::from_fn(|level| {
+            std::array::from_fn(|reason| self.dropped[level][reason].load(Ordering::Relaxed))
+        })
+    }
+}
+
+/// What the slow function finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// No room for a record of this level.
+    Full,
+    /// The caller is inside another push of this thread.
+    Reentered,
+    /// The thread has no ring (yet, or any more: its process was forked).
+    Absent,
+}
+
+/// The producer of one ring. It belongs to one thread and is copied freely on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Producer<'r> {
+    words: &'r Words,
+    on_own_thread: PhantomData<*const ()>,
+}
+
+impl<'r> Producer<'r> {
+    /// The producer of the ring that these words belong to.
+    ///
+    /// # Safety
+    ///
+    /// Only one thread at a time uses producers of a ring, and a thread that takes over happens after the last use by
+    /// the one before. Any number of threads may use [`Words::ABSENT`]. The ring's memory lives for `'r`.
+    #[inline(always)]
+    pub unsafe fn new(words: &'r Words) -> Self {
+        Self { words, on_own_thread: PhantomData }
+    }
+
+    /// Whether the thread has no ring (yet, or any more: its process was forked).
+    #[inline(always)]
+    pub fn is_absent(&self) -> bool {
+        self.words.producer.capacity == 0
+    }
+
+    /// Longest record of this ring; of no ring, that of the smallest.
+    #[inline(always)]
+    pub fn max_record(&self) -> usize {
+        super::max_record(self.words.producer.capacity.max(super::MIN_CAPACITY))
+    }
+
+    /// Reserves `len` bytes, a multiple of 8 and at most [`max_record`](super::max_record), for one record. Nothing is
+    /// published until [`Reservation::commit`]; a reservation that is dropped leaves no trace.
+    ///
+    /// On `Err` the caller decides: it waits and tries again, or counts a drop.
+    #[inline(always)]
+    pub fn reserve(&self, len: usize, level: u32) -> Result<Reservation<'r>, Full> {
+        debug_assert!(len.is_multiple_of(8) && len >= HEADER);
+        let words = &self.words.producer;
+        let frame = Frame::enter(words);
+        // Read behind the frame's fence: a handler may have published until then.
+        let head = words.head.load(Ordering::Relaxed);
+        let room = words.limit.load(Ordering::Relaxed).wrapping_sub(head) as i64;
+        if frame.outer == 0 && room >= len as i64 {
+            return Ok(Reservation { words: self.words, frame, head, pad: 0, len });
+        }
+        self.reserve_slow(frame, len, level)
+    }
+
+    /// Full, end of buffer, half full, re-entered, wiped by a fork: whatever the limit folds into one comparison.
+    #[cold]
+    fn reserve_slow(&self, mut frame: Frame<'r>, len: usize, level: u32) -> Result<Reservation<'r>, Full> {
+        let words = &self.words.producer;
+        if words.is_wiped() {
+            return Err(Full::Absent);
+        }
+        if frame.outer != 0 {
+            if !frame.outer_is_dead() {
+                return Err(Full::Reentered);
+            }
+            frame.outer = 0;
+        }
+        let capacity = words.capacity as u64;
+        let head = words.head.load(Ordering::Relaxed);
+        // Acquire: pairs with the Release of `Consumer::release`; what the consumer read there may be overwritten.
+        let tail = self.words.consumer.tail.load(Ordering::Acquire);
+        words.seen_tail.store(tail, Ordering::Relaxed);
+        let to_end = capacity - (head & (capacity - 1));
+        let pad = if to_end < len as u64 { to_end } else { 0 };
+        let used = head.wrapping_sub(tail);
+        if used + pad + len as u64 > allowance(capacity, level) {
+            return Err(Full::Full);
+        }
+        Ok(Reservation { words: self.words, frame, head, pad: pad as usize, len })
+    }
+
+    /// Counts a record that was dropped.
+    pub fn count_drop(&self, level: u32, reason: Reason) {
+        // Wrong levels are no more than a wrong row here.
+        let level = (level as usize).clamp(1, LEVELS) - 1;
+        // A read-modify-write: a handler may count between the load and the store of its thread.
+        self.words.producer.dropped[level][reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How much of the ring records of `level` may fill.
+fn allowance(capacity: u64, level: u32) -> u64 {
+    match level {
+        1 => capacity,
+        2 => capacity - capacity / 16,
+        _ => capacity - capacity / 8,
+    }
+}
+
+/// The mark of a push in flight; puts back what it found when it ends.
+#[derive(Debug)]
+struct Frame<'r> {
+    words: &'r ProducerWords,
+    outer: usize,
+}
+
+impl std::fmt::Debug for ProducerWords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProducerWords").field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}
+
+impl<'r> Frame<'r> {
+    #[inline(always)]
+    fn enter(words: &'r ProducerWords) -> Self {
+        let outer = words.frame.load(Ordering::Relaxed);
+        words.frame.store(frame_address(), Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        Self { words, outer }
+    }
+
+    /// Whether the push that left its mark is gone: see "Re-entry" in the module's essay.
+    fn outer_is_dead(&self) -> bool {
+        #[cfg(not(logfusion_loom))]
+        if let Some(stack) = crate::os::stack_bounds() {
+            let here = frame_address();
+            return stack.contains(&here)
+                && stack.contains(&self.outer)
+                && here > self.outer
+                && !crate::os::on_alternate_stack();
+        }
+        false
+    }
+}
+
+impl Drop for Frame<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        compiler_fence(Ordering::SeqCst);
+        self.words.frame.store(self.outer, Ordering::Relaxed);
+    }
+}
+
+/// An address in the caller's frame.
+#[inline(always)]
+fn frame_address() -> usize {
+    let here = 0_u8;
+    std::ptr::from_ref(&here) as usize
+}
+
+/// Bytes that will become a record when they are committed.
+#[derive(Debug)]
+pub struct Reservation<'r> {
+    words: &'r Words,
+    frame: Frame<'r>,
+    head: u64,
+    pad: usize,
+    len: usize,
+}
+
+impl Reservation<'_> {
+    /// The reserved bytes. Their content is what an earlier lap left.
+    #[inline(always)]
+    pub fn bytes(&mut self) -> &mut [u8] {
+        let position = self.head.wrapping_add(self.pad as u64);
+        #[cfg(logfusion_loom)]
+        self.words.track_write(position, self.len);
+        let offset = position as usize & (self.words.producer.capacity - 1);
+        // SAFETY: `reserve` found `len` bytes free and contiguous from `offset`: the consumer does not read them before
+        // `head` passes them, and this reservation is the only push in flight on the producer's thread (`frame`). The
+        // memory was zeroed when it was mapped, so it is initialised.
+        unsafe { std::slice::from_raw_parts_mut(self.words.producer.buffer.add(offset), self.len) }
+    }
+
+    /// Shortens the reservation to its first `len` bytes.
+    pub fn shorten(&mut self, len: usize) {
+        debug_assert!(len.is_multiple_of(8) && len >= HEADER && len <= self.len);
+        self.len = len;
+    }
+
+    /// Keeps the push open after its function has returned, for [`Parked::resume`]. Until then every push of the thread
+    /// is re-entrant, unless it comes from a frame so far up that the one that parked must be gone.
+    pub fn park(self) -> Parked {
+        /// More than the frames of the C functions that reserve and commit on behalf of one caller.
+        const SLACK: usize = 1024;
+        let outer = self.frame.outer;
+        let mark = frame_address() + SLACK;
+        self.words.producer.frame.store(mark, Ordering::Relaxed);
+        let parked = Parked { words: std::ptr::from_ref(self.words), outer, mark, head: self.head, pad: self.pad, len: self.len };
+        std::mem::forget(self);
+        parked
+    }
+
+    /// Publishes the bytes as `records` records, which the caller wrote one behind the other. Returns whether the ring
+    /// just became half full: then the caller wakes the drain.
+    #[inline(always)]
+    #[must_use = "the drain may sleep beside a ring that fills"]
+    pub fn commit(mut self, records: u64) -> bool {
+        let words = &self.words.producer;
+        if self.pad > 0 {
+            self.write_padding();
+        }
+        let head = self.head.wrapping_add((self.pad + self.len) as u64);
+        words.accepted.store(words.accepted.load(Ordering::Relaxed).wrapping_add(records), Ordering::Relaxed);
+        // Release: pairs with the Acquire of `ProducerWords::head`; the record's bytes are visible before it.
+        words.head.store(head, if seeded(Mistake::RelaxedPublish) { Ordering::Relaxed } else { Ordering::Release });
+        if words.limit.load(Ordering::Relaxed).wrapping_sub(head) as i64 <= 0 {
+            return self.renew_limit(head);
+        }
+        false
+    }
+
+    /// Fills the end of the buffer. A padding record is a length and a kind; what follows them is never read.
+    #[cold]
+    fn write_padding(&mut self) {
+        let words = &self.words.producer;
+        let offset = self.head as usize & (self.words.producer.capacity - 1);
+        #[cfg(logfusion_loom)]
+        self.words.track_write(self.head, 8);
+        let word = (self.pad as u64 | u64::from(PADDING) << 32).to_le();
+        // SAFETY: `reserve_slow` counted the padding into the free bytes; `offset` is a multiple of 8 and the buffer is
+        // page-aligned, so an aligned word fits before the end of the buffer.
+        unsafe { self.words.producer.buffer.add(offset).cast::<u64>().write(word) };
+        words.padding.fetch_add(self.pad as u64, Ordering::Relaxed);
+    }
+
+    /// Computes the limit that a head beyond the old one needs, from the tail that the slow function saw. Returns
+    /// whether the ring is half full.
+    #[cold]
+    fn renew_limit(&self, head: u64) -> bool {
+        let words = &self.words.producer;
+        let capacity = words.capacity as u64;
+        let tail = words.seen_tail.load(Ordering::Relaxed);
+        let lap_end = head.wrapping_add(capacity - (head & (capacity - 1)));
+        let half = tail.wrapping_add(capacity / 2);
+        let share = tail.wrapping_add(allowance(capacity, u32::MAX));
+        let half_full = head.wrapping_sub(tail) >= capacity / 2;
+        let next = if half_full { share } else { half };
+        let limit = if next.wrapping_sub(lap_end) as i64 > 0 { lap_end } else { next };
+        words.limit.store(limit, Ordering::Relaxed);
+        half_full
+    }
+}
+
+/// A push that stays open between two calls of the same thread.
+#[derive(Debug, Clone, Copy)]
+pub struct Parked {
+    words: *const Words,
+    outer: usize,
+    mark: usize,
+    head: u64,
+    pad: usize,
+    len: usize,
+}
+
+impl Parked {
+    /// Takes the push up again; `None`: it is lost, because its frame was left by a jump and the thread has logged since,
+    /// or because the process was forked.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the thread that parked, and `words` are still those of its ring.
+    pub unsafe fn resume<'r>(self) -> Option<Reservation<'r>> {
+        // SAFETY: the caller's promise.
+        let words = unsafe { &*self.words };
+        let producer = &words.producer;
+        let is_open = producer.frame.load(Ordering::Relaxed) == self.mark
+            && producer.head.load(Ordering::Relaxed) == self.head
+            && !producer.is_wiped();
+        let frame = Frame { words: producer, outer: self.outer };
+        if is_open {
+            Some(Reservation { words, frame, head: self.head, pad: self.pad, len: self.len })
+        } else {
+            std::mem::forget(frame);
+            None
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The only door to atomics, locks and threads.
+//!
+//! Every lock-free protocol of the engine takes its primitives from here, so that one build of the same source runs on
+//! `std` and another, under the private cfg `logfusion_loom`, is explored by [loom](https://docs.rs/loom): all
+//! interleavings and all weakly ordered outcomes of a small model. `clippy.toml` forbids the `std` types elsewhere.
+//!
+//! # Seeded mistakes
+//!
+//! A model that passes may be a model that cannot fail. Each protocol therefore asks [`seeded`] at the place where its
+//! proof rests on an ordering or a check; a model of `loom-tests` switches one mistake on and expects loom to find it.
+//! Outside loom the question is a constant `false` and leaves nothing behind.
+
+#[cfg(not(logfusion_loom))]
+pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence};
+
+#[cfg(logfusion_loom)]
+pub use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+
+/// Under loom every step is a scheduling point of one thread: there is no compiler to hold back.
+#[cfg(logfusion_loom)]
+pub fn compiler_fence(_: Ordering) {}
+
+/// The caller's half of an asymmetric barrier; the other half is [`heavy_barrier`].
+///
+/// On Linux `membarrier(2)` on the other side makes this a compiler fence: the calling thread pays nothing. Elsewhere
+/// it is a full fence.
+#[inline(always)]
+pub fn light_barrier() {
+    #[cfg(all(target_os = "linux", not(logfusion_loom)))]
+    compiler_fence(Ordering::SeqCst);
+    #[cfg(any(not(target_os = "linux"), logfusion_loom))]
+    if !seeded(Mistake::NoBarrierAfterPush) {
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// The seldom side of the asymmetric barrier: after it, every store that another thread made before its
+/// [`light_barrier`] is visible here, or that thread's loads after its barrier see all stores made here before.
+pub fn heavy_barrier() {
+    #[cfg(not(logfusion_loom))]
+    crate::os::heavy_barrier();
+    #[cfg(any(not(target_os = "linux"), logfusion_loom))]
+    fence(Ordering::SeqCst);
+}
+
+/// The mistakes that a model can switch on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mistake {
+    /// The producer publishes its head without `Release`.
+    RelaxedPublish,
+    /// The consumer returns space without `Release`.
+    RelaxedRelease,
+    /// The consumer goes to sleep without looking once more after it said so.
+    SleepWithoutSecondLook,
+    /// The waker skips the fence between its work and its look at the sleeper.
+    NoFenceBeforeWake,
+    /// A callback is started without a second look at CLOSED.
+    EnterWithoutClosedCheck,
+    /// `unregister` returns without waiting for running calls.
+    CloseWithoutWait,
+    /// The drain looks whether the ring is empty before it looks whether the thread is gone.
+    EmptyBeforeGone,
+    /// A late caller looks at the engine's state before its push alone.
+    NoCheckAfterPush,
+    /// The late caller's push and its look at the state are not ordered.
+    NoBarrierAfterPush,
+}
+
+/// Whether a model switched this mistake on.
+#[cfg(not(logfusion_loom))]
+#[inline(always)]
+pub const fn seeded(_: Mistake) -> bool {
+    false
+}
+
+#[cfg(logfusion_loom)]
+pub use seeding::{seed, seeded};
+
+#[cfg(logfusion_loom)]
+mod seeding {
+    use super::Mistake;
+    use std::sync::Mutex;
+
+    static SEEDED: Mutex<Option<Mistake>> = Mutex::new(None);
+
+    /// Whether a model switched this mistake on.
+    pub fn seeded(mistake: Mistake) -> bool {
+        *SEEDED.lock().unwrap_or_else(|poison| poison.into_inner()) == Some(mistake)
+    }
+
+    /// Switches one mistake on for the models that follow in this process.
+    pub fn seed(mistake: Option<Mistake>) {
+        *SEEDED.lock().unwrap_or_else(|poison| poison.into_inner()) = mistake;
+    }
+}
