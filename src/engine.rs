@@ -5,8 +5,8 @@
 
 use crate::callbacks::REGISTRY;
 use crate::config::Config;
-use crate::drain::{Drain, Flush};
 use crate::drain::pace::Sleeper;
+use crate::drain::{Drain, Flush};
 use crate::lifecycle::Lifecycle;
 use crate::os;
 use crate::output::Directives;

@@ -55,9 +55,8 @@ impl RuntimeSite {
             Box::leak(Box::new(Self { metadata: OnceLock::new(), interest: AtomicU32::new(NEVER) }));
         let fields = FieldSet::new(names.leak(), Identifier(site));
         let target: &'static str = target.leak();
-        site.metadata.get_or_init(|| {
-            Metadata::new("log", target, level(level_number), None, None, None, fields, Kind::EVENT)
-        });
+        site.metadata
+            .get_or_init(|| Metadata::new("log", target, level(level_number), None, None, None, fields, Kind::EVENT));
         tracing_core::callsite::register(site);
         site
     }
@@ -233,9 +232,8 @@ impl Events {
             return false;
         }
         self.bytes += self.key.len();
-        let names = std::iter::once("message").chain(raw.fields.iter().map(|field| -> &'static str {
-            Text::new(field.name).as_str().to_owned().leak()
-        }));
+        let names = std::iter::once("message")
+            .chain(raw.fields.iter().map(|field| -> &'static str { Text::new(field.name).as_str().to_owned().leak() }));
         let target = Text::new(raw.target).as_str().to_owned();
         let site = Site::new(RuntimeSite::leak(raw.level, target, names.collect()));
         self.sites.insert(self.key.as_slice().into(), site);

@@ -1,45 +1,78 @@
-//! logfusion
-#![cfg_attr(not(logfusion_loom), deny(unsafe_code))]
+//! **logfusion**: a lock-free logging engine that is called across language boundaries.
+//!
+//! A C call copies a record into a ring of the calling thread and returns, in little more than the time of reading the
+//! clock. One drain thread reads all rings in the order of time, turns each record into a
+//! [`tracing`](https://docs.rs/tracing) event, and hands it to the subscriber and to callbacks registered from C.
+//!
+//! C and C++ programs use `include/logfusion.h`, which is their manual. A Rust program that links this crate gets the
+//! records of its C parts as ordinary events in its own subscriber, with nothing to set up; a layer finds a record's own
+//! time and thread through [`delivery`].
+//!
+//! # The flow
+//!
+//! The modules are declared in the order in which a record passes through them:
+//!
+//! ```text
+//!  c_api ─▶ record::encode ─▶ ring::Producer ══▶ ring::Consumer ─▶ record::decode ─▶ event ─▶ dispatch ─▶ output
+//!  check     bytes, no alloc   wait-free          merged by time    untrusted bytes   callsite      └───▶ callbacks
+//! ```
+//!
+//! Under the private cfg `logfusion_loom` only the protocols are built, on loom's atomics: see `loom-tests`.
+#![deny(unsafe_code)]
 
-#[allow(unsafe_code, reason = "raw system calls")]
+#[allow(unsafe_code, reason = "arguments are C pointers, and C names are exported")]
 #[cfg(not(logfusion_loom))]
-pub(crate) mod os;
-
-pub mod sync;
+#[doc(hidden)]
+pub mod c_api;
+#[allow(unsafe_code, reason = "C callbacks are called here")]
+#[cfg(not(logfusion_loom))]
+mod callbacks;
+#[cfg(not(logfusion_loom))]
+pub mod delivery;
+#[cfg(not(logfusion_loom))]
+mod dispatch;
+#[allow(unsafe_code, reason = "a ring's only consumer is made here")]
+#[cfg(not(logfusion_loom))]
+mod drain;
+#[allow(unsafe_code, reason = "the engine is leaked, and replaced in a forked child")]
+#[cfg(not(logfusion_loom))]
+mod engine;
+#[cfg(not(logfusion_loom))]
+mod event;
+#[cfg(not(logfusion_loom))]
+mod lifecycle;
+#[cfg(not(logfusion_loom))]
+mod output;
+#[allow(unsafe_code, reason = "a thread finds its ring through a raw pointer")]
+#[cfg(not(logfusion_loom))]
+mod producers;
+#[doc(hidden)]
 pub mod record;
-#[allow(unsafe_code, reason = "the ring's memory")]
+#[allow(unsafe_code, reason = "two threads share the ring's memory")]
+#[doc(hidden)]
 pub mod ring;
+#[doc(hidden)]
 pub mod run_state;
+#[cfg(not(logfusion_loom))]
+mod stats;
+
 #[cfg(not(logfusion_loom))]
 mod clock;
 #[cfg(not(logfusion_loom))]
 mod config;
+#[allow(unsafe_code, reason = "raw system calls")]
 #[cfg(not(logfusion_loom))]
-#[allow(unsafe_code, reason = "the thread-local pointer to a ring")]
-mod producers;
+mod os;
+#[doc(hidden)]
+pub mod sync;
+
+#[cfg(logfusion_loom)]
+#[path = "drain/pace.rs"]
+pub mod pace;
+#[cfg(logfusion_loom)]
+#[path = "callbacks/quiescence.rs"]
+pub mod quiescence;
+
+/// The version of the crate and of the C API.
 #[cfg(not(logfusion_loom))]
-#[allow(unsafe_code, reason = "one leaked engine")]
-mod engine;
-#[cfg(not(logfusion_loom))]
-mod lifecycle;
-#[cfg(not(logfusion_loom))]
-#[allow(unsafe_code)]
-mod drain;
-#[cfg(not(logfusion_loom))]
-mod event;
-#[cfg(not(logfusion_loom))]
-mod dispatch;
-#[cfg(not(logfusion_loom))]
-pub mod delivery;
-#[cfg(not(logfusion_loom))]
-#[allow(unsafe_code)]
-mod callbacks;
-#[cfg(not(logfusion_loom))]
-mod output;
-#[cfg(not(logfusion_loom))]
-mod stats;
-#[cfg(not(logfusion_loom))]
-#[allow(unsafe_code)]
-mod c_api;
-#[cfg(not(logfusion_loom))]
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -324,7 +324,11 @@ impl Engine {
         let most = self.settings().rings_max_bytes;
         let reserve = |sum: usize| sum.checked_add(capacity).filter(|sum| *sum <= most);
         self.ring_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserve).ok()?;
-        Ring::new(capacity).inspect_err(|_| drop(self.ring_bytes.fetch_sub(capacity, Ordering::Relaxed))).ok()
+        let ring = Ring::new(capacity);
+        if ring.is_err() {
+            self.ring_bytes.fetch_sub(capacity, Ordering::Relaxed);
+        }
+        ring.ok()
     }
 
     /// Gives a slot to the drain and to the ledger.

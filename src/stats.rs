@@ -187,9 +187,9 @@ impl Slots {
 
     /// Whether any ring holds records that are not delivered, or whose text is not written.
     pub fn any_queued(&self) -> bool {
-        self.live.iter().any(|slot| {
-            slot.ring.words().counts().published_bytes != slot.ledger.read_bytes.load(Ordering::Acquire)
-        })
+        self.live
+            .iter()
+            .any(|slot| slot.ring.words().counts().published_bytes != slot.ledger.read_bytes.load(Ordering::Acquire))
     }
 
     /// The ledger, thread by thread: first what is left of the earliest, then the ended, then the live ones.

@@ -99,8 +99,7 @@ impl<'a> Chunk<'a> {
     fn add(&mut self, entry: Entry<'a>) -> usize {
         let most = self.producer.max_record();
         let record = Dynamic::measure(entry.level, entry.target, entry.message, &mut [], most);
-        let accepted =
-            if self.records.len() == CHUNK || self.size + record.size() > most { self.publish() } else { 0 };
+        let accepted = if self.records.len() == CHUNK || self.size + record.size() > most { self.publish() } else { 0 };
         self.size += record.size();
         self.records.push((entry.level, record));
         accepted

@@ -59,7 +59,8 @@ pub extern "C" fn logfusion_unsubscribe(handle: u64, timeout_ms: c_int) -> c_int
         match ended {
             Unsubscribed::Done => Status::Ok.code(),
             Unsubscribed::Busy => {
-                let text = format_args!("{NAME}: the callback still runs after {timeout_ms} ms; it will not start again");
+                let text =
+                    format_args!("{NAME}: the callback still runs after {timeout_ms} ms; it will not start again");
                 fail(Status::Busy, text)
             }
             Unsubscribed::Unknown => fail(Status::Unknown, format_args!("{NAME}: there is no subscription {handle}")),

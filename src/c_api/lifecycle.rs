@@ -19,28 +19,28 @@ use std::time::Duration;
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct CConfig {
-    size: usize,
-    filter: *const c_char,
-    output: *const c_char,
-    drain_name: *const c_char,
-    rotate_bytes: u64,
-    keep_files: usize,
-    ring_bytes: usize,
-    rings_max_bytes: usize,
-    format: c_int,
-    color: c_int,
-    rotate: c_int,
-    overflow: c_int,
-    block_ms: c_int,
-    idle_us: c_int,
-    wake_on_half_full: c_int,
-    wake_on_error: c_int,
-    drain: c_int,
-    drain_pinned: c_int,
-    drain_cpu: c_int,
-    drain_priority: c_int,
-    global_default: c_int,
-    reserved: c_int,
+    pub size: usize,
+    pub filter: *const c_char,
+    pub output: *const c_char,
+    pub drain_name: *const c_char,
+    pub rotate_bytes: u64,
+    pub keep_files: usize,
+    pub ring_bytes: usize,
+    pub rings_max_bytes: usize,
+    pub format: c_int,
+    pub color: c_int,
+    pub rotate: c_int,
+    pub overflow: c_int,
+    pub block_ms: c_int,
+    pub idle_us: c_int,
+    pub wake_on_half_full: c_int,
+    pub wake_on_error: c_int,
+    pub drain: c_int,
+    pub drain_pinned: c_int,
+    pub drain_cpu: c_int,
+    pub drain_priority: c_int,
+    pub global_default: c_int,
+    pub reserved: c_int,
 }
 
 const _: () = {
@@ -261,7 +261,8 @@ pub extern "C" fn logfusion_drain(budget_us: u64) -> i64 {
         }
         let engine = engine::start_if_needed();
         if engine.settings().drain == DrainMode::Thread {
-            return fail(Status::Mode, format_args!("{NAME}: the drain thread delivers; see logfusion_config.drain")).into();
+            return fail(Status::Mode, format_args!("{NAME}: the drain thread delivers; see logfusion_config.drain"))
+                .into();
         }
         let budget = (budget_us < u64::MAX).then(|| Duration::from_micros(budget_us));
         match engine.drain_here(budget) {

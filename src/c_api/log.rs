@@ -214,10 +214,8 @@ pub unsafe extern "C" fn logfusion_log_fields(
                 match unsafe { read_field(&field) } {
                     Ok(field) => values.push(field),
                     Err((status, reason)) => {
-                        so_far = first(
-                            so_far,
-                            fail(status, format_args!("{NAME}: field {index} {reason}; it is left out")),
-                        );
+                        so_far =
+                            first(so_far, fail(status, format_args!("{NAME}: field {index} {reason}; it is left out")));
                     }
                 }
             }

@@ -14,8 +14,19 @@ mod lifecycle;
 mod log;
 mod reserve;
 mod stats;
-pub(crate) mod status;
+mod status;
 mod text;
+
+pub use crate::callbacks::{CField, CRecord, Callback};
+pub use batch::*;
+pub use callbacks::*;
+pub use errors::{logfusion_clear_last_error, logfusion_last_error};
+pub use filter::*;
+pub use lifecycle::*;
+pub use log::{logfusion_log, logfusion_log_fields, logfusion_log_n};
+pub use reserve::*;
+pub use stats::*;
+pub use status::*;
 
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};

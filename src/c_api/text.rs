@@ -76,9 +76,7 @@ pub unsafe fn utf8<'a>(function: &str, argument: &str, text: *const c_char) -> R
     }
     // SAFETY: not NULL; the rest is the caller's promise.
     let bytes = unsafe { CStr::from_ptr(text) };
-    bytes
-        .to_str()
-        .map_err(|error| fail(Status::Utf8, format_args!("{function}: {argument} is not UTF-8: {error}")))
+    bytes.to_str().map_err(|error| fail(Status::Utf8, format_args!("{function}: {argument} is not UTF-8: {error}")))
 }
 
 /// The longest beginning of `text` that takes at most `most` bytes.

@@ -81,11 +81,8 @@ impl Flush {
     /// Notes what the output has done.
     pub(crate) fn note_output(&self, stats: Option<OutputStats>) {
         let Some(stats) = stats else { return };
-        lock(&self.output).current = Counts {
-            written_bytes: stats.written_bytes,
-            errors: stats.errors,
-            lost_records: stats.lost_records,
-        };
+        lock(&self.output).current =
+            Counts { written_bytes: stats.written_bytes, errors: stats.errors, lost_records: stats.lost_records };
     }
 
     /// The output will be another one: its counts are added to those before.

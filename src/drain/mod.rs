@@ -41,8 +41,8 @@ use merge::Merge;
 use pace::Pace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-use tracing_core::{Dispatch, LevelFilter};
 use tracing_core::dispatcher::set_default;
+use tracing_core::{Dispatch, LevelFilter};
 
 /// What the drain keeps from pass to pass.
 #[derive(Default)]
@@ -344,14 +344,9 @@ fn deliver(
 ) -> Outcome {
     let to_callbacks = !lane.slot().is_drains_own();
     let Ok(raw) = decode::decode(lane.peeked(len)) else { return Outcome::Failed };
-    let record = Delivered {
-        raw: &raw,
-        time_ns,
-        thread_id: thread.info.id,
-        thread_name: &thread.c_name,
-        to_callbacks,
-    };
-    let outcome = match catch_unwind(AssertUnwindSafe(|| events.deliver(dispatch, &record))) {
+    let record = Delivered { raw: &raw, time_ns, thread_id: thread.info.id, thread_name: &thread.c_name, to_callbacks };
+
+    match catch_unwind(AssertUnwindSafe(|| events.deliver(dispatch, &record))) {
         Ok(report) => {
             if report.bad_utf8 {
                 engine.totals.bad_utf8.fetch_add(1, Ordering::Relaxed);
@@ -367,6 +362,5 @@ fn deliver(
             }
             Outcome::Failed
         }
-    };
-    outcome
+    }
 }

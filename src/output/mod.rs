@@ -32,7 +32,7 @@ use self::layer::OutputLayer;
 use self::rotate::Rotation;
 use self::writer::{Counters, Writer};
 
-pub use self::filter::{Directives, ParseError};
+pub use self::filter::Directives;
 pub(crate) use self::writer::{OutputStats, WriteError};
 
 /// How a record is written.

@@ -91,7 +91,7 @@ pub struct RawRecord<'a> {
 pub fn length(bytes: &[u8]) -> Result<usize, DecodeError> {
     let word = *bytes.first_chunk::<4>().ok_or(DecodeError::Truncated)?;
     let length = u32::from_le_bytes(word);
-    if length as usize % 8 != 0 || (length as usize) < HEADER || length as usize > bytes.len() {
+    if !(length as usize).is_multiple_of(8) || (length as usize) < HEADER || length as usize > bytes.len() {
         return Err(DecodeError::Length(length));
     }
     Ok(length as usize)

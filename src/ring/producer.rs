@@ -104,9 +104,7 @@ impl ProducerWords {
     }
 
     pub(super) fn dropped(&self) -> [[u64; REASONS]; LEVELS] {
-        std::array::from_fn(|level| {
-            std::array::from_fn(|reason| self.dropped[level][reason].load(Ordering::Relaxed))
-        })
+        std::array::from_fn(|level| std::array::from_fn(|reason| self.dropped[level][reason].load(Ordering::Relaxed)))
     }
 }
 
@@ -304,7 +302,14 @@ impl Reservation<'_> {
         let outer = self.frame.outer;
         let mark = frame_address() + SLACK;
         self.words.producer.frame.store(mark, Ordering::Relaxed);
-        let parked = Parked { words: std::ptr::from_ref(self.words), outer, mark, head: self.head, pad: self.pad, len: self.len };
+        let parked = Parked {
+            words: std::ptr::from_ref(self.words),
+            outer,
+            mark,
+            head: self.head,
+            pad: self.pad,
+            len: self.len,
+        };
         std::mem::forget(self);
         parked
     }
