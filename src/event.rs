@@ -5,7 +5,7 @@
 //! The table is bounded in entries and bytes; past that, records share one callsite for each level, and carry their
 //! target and fields in the ordinary fields `log.target` and `context`.
 
-use crate::callbacks::{REGISTRY, Registration, Text, View};
+use crate::callbacks::{REGISTRY, Registration, Text, View, ViewField};
 use crate::dispatch;
 use crate::record::decode::{RawField, RawRecord, RawText, RawValue};
 use crate::stats::Outcome;
@@ -82,14 +82,16 @@ impl Callsite for RuntimeSite {
 struct Site {
     callsite: &'static RuntimeSite,
     metadata: &'static Metadata<'static>,
+    /// A target or a field's name was not UTF-8.
+    has_bad_names: bool,
     matching: SmallVec<[Arc<Registration>; 2]>,
     matched_in: u64,
 }
 
 impl Site {
-    fn new(callsite: &'static RuntimeSite) -> Self {
+    fn new(callsite: &'static RuntimeSite, has_bad_names: bool) -> Self {
         let metadata = callsite.metadata.get().expect("set by `leak`");
-        Self { callsite, metadata, matching: SmallVec::new(), matched_in: 0 }
+        Self { callsite, metadata, has_bad_names, matching: SmallVec::new(), matched_in: 0 }
     }
 
     /// Looks which callbacks match, when the registry has changed.
@@ -158,9 +160,10 @@ impl Events {
             return report;
         }
         let message = Text::new(raw.message);
-        let fields: SmallVec<[_; 8]> = raw.fields.iter().map(shown_field).collect();
-        report.bad_utf8 = message.was_bad
-            || fields.iter().any(|(name, _, text)| name.was_bad || text.as_ref().is_some_and(|text| text.was_bad));
+        let fields: SmallVec<[ViewField<'_>; 8]> = raw.fields.iter().map(view_of).collect();
+        report.bad_utf8 = site.has_bad_names
+            || message.was_bad
+            || fields.iter().any(|field| field.text.as_ref().is_some_and(|text| text.was_bad));
         if let Some(dispatch) = wanted {
             let given = with_event(site.metadata, is_shared, raw, &message, &fields, |event| {
                 dispatch::give(dispatch, interest != ALWAYS, event)
@@ -172,7 +175,6 @@ impl Events {
         }
         if !calls.is_empty() {
             let target = Text::new(raw.target);
-            report.bad_utf8 |= target.was_bad;
             let view = View {
                 level: raw.level,
                 time_ns: record.time_ns,
@@ -218,7 +220,7 @@ impl Events {
         if !self.sites.contains_key(&*self.key) && !self.intern(raw) {
             let names = vec!["message", "log.target", "context"];
             let shared = self.shared[raw.level as usize - 1].get_or_insert_with(|| {
-                Site::new(RuntimeSite::leak(raw.level, "logfusion::overflow".to_owned(), names))
+                Site::new(RuntimeSite::leak(raw.level, "logfusion::overflow".to_owned(), names), false)
             });
             return (shared, true);
         }
@@ -232,23 +234,23 @@ impl Events {
             return false;
         }
         self.bytes += self.key.len();
-        let names = std::iter::once("message")
-            .chain(raw.fields.iter().map(|field| -> &'static str { Text::new(field.name).as_str().to_owned().leak() }));
-        let target = Text::new(raw.target).as_str().to_owned();
-        let site = Site::new(RuntimeSite::leak(raw.level, target, names.collect()));
+        let target = Text::new(raw.target);
+        let fields: SmallVec<[Text<'_>; 8]> = raw.fields.iter().map(|field| Text::new(field.name)).collect();
+        let has_bad_names = target.was_bad || fields.iter().any(|name| name.was_bad);
+        let leaked = fields.iter().map(|name| -> &'static str { name.as_str().to_owned().leak() });
+        let names = std::iter::once("message").chain(leaked).collect();
+        let site = Site::new(RuntimeSite::leak(raw.level, target.as_str().to_owned(), names), has_bad_names);
         self.sites.insert(self.key.as_slice().into(), site);
         true
     }
 }
 
-type ShownField<'a> = (Text<'a>, RawValue<'a>, Option<Text<'a>>);
-
-fn shown_field<'a>(field: &RawField<'a>) -> ShownField<'a> {
+fn view_of<'a>(field: &RawField<'a>) -> ViewField<'a> {
     let text = match field.value {
         RawValue::Text(raw) => Some(Text::new(raw)),
         _ => None,
     };
-    (Text::new(field.name), field.value, text)
+    ViewField { name: field.name, value: field.value, text }
 }
 
 /// A value in the form in which tracing takes it.
@@ -291,14 +293,13 @@ fn with_event(
     is_shared: bool,
     raw: &RawRecord<'_>,
     message: &Text<'_>,
-    fields: &[ShownField<'_>],
+    fields: &[ViewField<'_>],
     f: impl FnOnce(&Event<'_>) -> bool,
 ) -> bool {
     let mut marked = String::new();
     let message = with_cut_mark(message.as_str(), raw.message, &mut marked);
     if is_shared {
-        let context = fields.iter().map(|(name, value, text)| context_of(name, value, text.as_ref()));
-        let context = context.collect::<Vec<_>>().join(" ");
+        let context = fields.iter().map(context_of).collect::<Vec<_>>().join(" ");
         let target = Text::new(raw.target);
         let values = [Shown::Text(message), Shown::Text(target.as_str()), Shown::Text(&context)];
         let values = values.each_ref().map(|value| Some(value.as_value()));
@@ -310,8 +311,8 @@ fn with_event(
     let mut marked: SmallVec<[String; 8]> = SmallVec::from_elem(String::new(), fields.len());
     let mut shown: SmallVec<[Shown<'_>; 9]> = SmallVec::with_capacity(fields.len() + 1);
     shown.push(Shown::Text(message));
-    for ((_, value, text), marked) in fields.iter().zip(&mut marked) {
-        shown.push(match (value, text) {
+    for (field, marked) in fields.iter().zip(&mut marked) {
+        shown.push(match (&field.value, &field.text) {
             (RawValue::Text(raw), Some(text)) => Shown::Text(with_cut_mark(text.as_str(), *raw, marked)),
             (RawValue::Text(_), None) => Shown::Text(""),
             (RawValue::I64(value), _) => Shown::I64(*value),
@@ -326,14 +327,15 @@ fn with_event(
 }
 
 /// `name=value`, for the field `context` of records past the table's bounds.
-fn context_of(name: &Text<'_>, value: &RawValue<'_>, text: Option<&Text<'_>>) -> String {
+fn context_of(field: &ViewField<'_>) -> String {
+    let name = Text::new(field.name);
     let name = name.as_str();
-    match value {
+    match field.value {
         RawValue::I64(value) => format!("{name}={value}"),
         RawValue::U64(value) => format!("{name}={value}"),
         RawValue::F64(value) => format!("{name}={value}"),
         RawValue::Bool(value) => format!("{name}={value}"),
         RawValue::Pointer(value) => format!("{name}={value:#x}"),
-        RawValue::Text(_) => format!("{name}={}", text.map_or("", Text::as_str)),
+        RawValue::Text(_) => format!("{name}={}", field.text.as_ref().map_or("", Text::as_str)),
     }
 }

@@ -40,6 +40,8 @@ use std::time::{Duration, Instant};
 pub struct Lifecycle {
     /// The settings of the run, as the program gave them: before the environment.
     given: Option<Config>,
+    /// The settings in force: a start without settings takes these again, whatever has become of the environment.
+    in_force: Option<Config>,
     thread: Option<JoinHandle<()>>,
     /// What went wrong at the start and does not keep the engine from running.
     trouble: Option<StartError>,
@@ -110,16 +112,22 @@ impl Engine {
             return;
         }
         install_hooks();
-        let given = config.or_else(|| lifecycle.given.take()).unwrap_or_default();
         let mut problems = Vec::new();
-        let config = given.clone().with_environment(&mut problems);
-        let again = lifecycle.given.replace(given).is_some();
+        let config = match (config, lifecycle.in_force.take()) {
+            // A restart keeps the filter, which may have been replaced meanwhile.
+            (None, Some(in_force)) => in_force,
+            (given, _) => {
+                let given = lifecycle.given.insert(given.unwrap_or_default());
+                let config = given.clone().with_environment(&mut problems);
+                if let Ok(directives) = Directives::parse(&config.filter) {
+                    self.filter.set(directives);
+                }
+                config
+            }
+        };
+        lifecycle.in_force = Some(config.clone());
         lifecycle.trouble = None;
         self.set_settings(&config);
-        // A restart keeps the filter that was set meanwhile.
-        if !again && let Ok(directives) = Directives::parse(&config.filter) {
-            self.filter.set(directives);
-        }
         let output = match Output::open(&config.output, self.filter.clone()) {
             Ok(output) => Some(output),
             Err(error) => {
@@ -319,7 +327,9 @@ extern "C" fn after_fork_in_child() {
     let held = HELD.try_with(|held| held.borrow_mut().take()).ok().flatten();
     if let Some(held) = held {
         if let Some(lifecycle) = &held._lifecycle {
-            lock(&child.lifecycle).given.clone_from(&lifecycle.given);
+            let mut inherited = lock(&child.lifecycle);
+            inherited.given.clone_from(&lifecycle.given);
+            inherited.in_force.clone_from(&lifecycle.in_force);
         }
         // The parent's state is left alone, locks included: the thread that the drain's guard would wake is not here.
         if let Some(drain) = held.drain {

@@ -10,7 +10,7 @@
 pub mod quiescence;
 mod record;
 
-pub use record::{CField, CRecord, Callback, Text, View};
+pub use record::{CField, CRecord, Callback, Text, View, ViewField};
 
 use arc_swap::ArcSwap;
 use quiescence::Quiescence;

@@ -148,8 +148,19 @@ pub struct View<'a> {
     pub target: &'a Text<'a>,
     /// The message, and how long it was when it was logged.
     pub message: (&'a Text<'a>, u64),
-    /// Names, values, and the texts of those that are text.
-    pub fields: &'a [(Text<'a>, RawValue<'a>, Option<Text<'a>>)],
+    /// The fields.
+    pub fields: &'a [ViewField<'a>],
+}
+
+/// A field of a delivered record.
+#[derive(Debug)]
+pub struct ViewField<'a> {
+    /// The key, as it was logged.
+    pub name: RawText<'a>,
+    /// The value.
+    pub value: RawValue<'a>,
+    /// Where the value is text: that, made fit to show.
+    pub text: Option<Text<'a>>,
 }
 
 impl View<'_> {
@@ -165,11 +176,13 @@ impl View<'_> {
         };
         let (target, target_length) = c_text(self.target);
         let (message, message_length) = c_text(self.message.0);
+        let names: SmallVec<[Text<'_>; 8]> = self.fields.iter().map(|field| Text::new(field.name)).collect();
         let fields: SmallVec<[CField; 8]> = self
             .fields
             .iter()
-            .map(|(name, value, text)| {
-                let (type_, value) = match (value, text) {
+            .zip(&names)
+            .map(|(field, name)| {
+                let (type_, value) = match (&field.value, &field.text) {
                     (RawValue::I64(value), _) => (1, CValue { i64: *value }),
                     (RawValue::U64(value), _) => (2, CValue { u64: *value }),
                     (RawValue::F64(value), _) => (3, CValue { f64: *value }),

@@ -65,9 +65,9 @@ pub enum ParseError {
 }
 
 impl Directives {
-    /// Reads directives. Empty text is `info`.
+    /// Reads directives. Empty text is `info`; targets that no directive covers are off.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let mut default = LevelFilter::INFO;
+        let mut default = None;
         let mut targets: Vec<(Box<str>, LevelFilter)> = Vec::new();
         for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
             let (target, level) = match directive.split_once('=') {
@@ -81,7 +81,7 @@ impl Directives {
                 }
                 None => match parse_level(directive) {
                     Some(level) => {
-                        default = level;
+                        default = Some(level);
                         continue;
                     }
                     None => (directive, LevelFilter::TRACE),
@@ -91,6 +91,7 @@ impl Directives {
             targets.retain(|(known, _)| **known != *target);
             targets.push((target.into(), level));
         }
+        let default = default.unwrap_or(if targets.is_empty() { LevelFilter::INFO } else { LevelFilter::OFF });
         targets.sort_by_key(|(target, _)| Reverse(target.len()));
         let levels = || targets.iter().map(|(_, level)| *level).chain([default]);
         let (min, max) = (levels().min().unwrap_or(default), levels().max().unwrap_or(default));
@@ -148,6 +149,9 @@ fn parse_level(text: &str) -> Option<LevelFilter> {
 }
 
 fn check_target(directive: &str, target: &str) -> Result<(), ParseError> {
+    if target.bytes().all(|byte| byte.is_ascii_digit()) && !target.is_empty() {
+        return Err(ParseError::Level { directive: directive.to_owned(), level: target.to_owned() });
+    }
     if target.split("::").any(str::is_empty) {
         return Err(ParseError::EmptyTarget { directive: directive.to_owned() });
     }

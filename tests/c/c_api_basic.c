@@ -201,6 +201,8 @@ static void filter_and_callbacks(void) {
     CHECK_EQ(logfusion_enabled(LOGFUSION_INFO, "basic"), 1);
     CHECK_EQ(logfusion_enabled(LOGFUSION_DEBUG, "basic"), 0);
 
+    /* What is delivered from now on: nothing that was logged before may still be queued. */
+    CHECK_EQ(logfusion_flush(5000), LOGFUSION_OK);
     CHECK_EQ(logfusion_subscribe("basic", LOGFUSION_INFO, count_record, &called, &handle), LOGFUSION_OK);
     CHECK(handle != 0);
     CHECK_EQ(logfusion_log(LOGFUSION_INFO, "basic", "seen"), LOGFUSION_OK);

@@ -103,7 +103,7 @@ static void start_and_stop(const char *scratch) {
     CHECK_EQ(logfusion_enabled(LOGFUSION_INFO, "life"), 0);
     CHECK_EQ(logfusion_log(LOGFUSION_WARN, "life", "by the environment"), LOGFUSION_OK);
     logfusion_shutdown();
-    CHECK_EQ(count_in(appended, "message=\"by the environment\""), 1);
+    CHECK_EQ(count_in(appended, "msg=\"by the environment\""), 1);
     unsetenv("LOGFUSION_OUTPUT");
     unsetenv("LOGFUSION_FORMAT");
     unsetenv("LOGFUSION_LOG");
