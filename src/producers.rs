@@ -129,9 +129,8 @@ pub fn current() -> Producer<'static> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dropped;
 
-/// Pushes `records` records of together `size` bytes, which `write` writes. `level` is that of the record, or the
-/// most severe of all.
-#[inline(always)]
+/// Pushes a record of `size` bytes, which `write` writes, waiting for room where the policy says so. A refused record has
+/// been counted.
 pub fn push(
     producer: Producer<'static>,
     level: u32,
@@ -145,7 +144,6 @@ pub fn push(
 }
 
 /// Reserves room, waiting for it where the policy says so. A refused record has been counted.
-#[inline(always)]
 pub fn reserve(producer: Producer<'static>, level: u32, size: usize) -> Result<Reservation<'static>, Dropped> {
     match producer.reserve(size, level) {
         Ok(reservation) => Ok(reservation),
@@ -153,7 +151,7 @@ pub fn reserve(producer: Producer<'static>, level: u32, size: usize) -> Result<R
     }
 }
 
-/// Publishes a reservation and does what the caller owes the drain.
+/// Publishes a reservation of `records` records and does what the caller owes the drain. `level` is the most severe.
 #[inline(always)]
 pub fn publish(reservation: Reservation<'static>, level: u32, records: u64) {
     let half_full = reservation.commit(records);

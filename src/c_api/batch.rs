@@ -1,14 +1,14 @@
 //! Batches: one reservation a chunk, one clock read, one publication.
 
 use super::errors::fail;
-use super::log::Entry;
+use super::log::{self, Entry};
 use super::status::Status;
 use super::{boundary, text};
 use crate::engine;
 use crate::producers;
-use crate::record::encode::Dynamic;
+use crate::record::encode::{plain_size, write_plain};
+use crate::record::layout::MAX_NAME;
 use crate::ring::Producer;
-use smallvec::SmallVec;
 use std::ffi::{c_char, c_int};
 
 /// `logfusion_entry`.
@@ -27,9 +27,6 @@ const _: () = assert!(size_of::<usize>() != 8 || size_of::<CEntry>() == 40);
 
 const NAME: &str = "logfusion_log_batch";
 
-/// Most records that are published together. The measured records of a chunk lie on the caller's stack.
-const CHUNK: usize = 32;
-
 /// See `logfusion_log_batch` in the header.
 ///
 /// # Safety
@@ -47,91 +44,126 @@ pub unsafe extern "C" fn logfusion_log_batch(entries: *const CEntry, count: usiz
         if count > text::MOST / size_of::<CEntry>() {
             return fail(Status::Size, format_args!("{NAME}: count is {count}; nothing was logged")) as isize;
         }
-        let producer = producers::current();
-        let ticks = crate::clock::ticks();
-        let mut accepted = 0;
-        let mut chunk = Chunk::new(producer, ticks);
-        for index in 0..count {
-            // SAFETY: not NULL, the caller promises `count` entries, and `count * size` does not overflow. The pointer
-            // may be misaligned: the entry is copied out.
-            let entry = unsafe { entries.add(index).read_unaligned() };
-            // SAFETY: the caller's promises for each entry.
-            let Ok(entry) = (unsafe { read(index, &entry) }) else { continue };
-            if engine::wants(entry.level) {
-                accepted += chunk.add(entry);
-            }
-        }
-        accepted += chunk.publish();
-        accepted as isize
+        // SAFETY: not NULL, and `count * size` does not overflow; the rest is the caller's promise.
+        unsafe { log_all(producers::current(), entries, count) as isize }
     })
 }
 
 /// # Safety
 ///
-/// As [`Entry::read`].
-unsafe fn read<'a>(index: usize, entry: &CEntry) -> Result<Entry<'a>, c_int> {
+/// As [`logfusion_log_batch`], and `entries` is not NULL.
+unsafe fn log_all(producer: Producer<'static>, entries: *const CEntry, count: usize) -> usize {
+    let ticks = crate::clock::ticks();
+    let mut last = Target { pointer: std::ptr::null(), length: 0, bytes: &[] };
+    let mut accepted = 0;
+    let mut index = 0;
+    while index < count {
+        // A piece of the ring is filled with as many records as fit in, and published once.
+        if let Some(mut reservation) = producer.reserve_available(producer.max_record()) {
+            let room = reservation.bytes();
+            let (mut used, mut records, mut severest) = (0, 0, u32::MAX);
+            while index < count {
+                // SAFETY: `index < count`. The pointer may be misaligned: the entry is copied out.
+                let entry = unsafe { entries.add(index).read_unaligned() };
+                // SAFETY: the caller's promises for each entry.
+                let Some((level, target, message)) = (unsafe { simple(&entry, &mut last) }) else { break };
+                if engine::wants(level) {
+                    let size = plain_size(target, message);
+                    let Some(place) = room.get_mut(used..used + size) else { break };
+                    write_plain(place, level, ticks, target, message);
+                    used += size;
+                    records += 1;
+                    severest = severest.min(level);
+                }
+                index += 1;
+            }
+            if records > 0 {
+                reservation.shorten(used);
+                producers::publish(reservation, severest, records);
+                accepted += records as usize;
+                continue;
+            }
+        }
+        if index < count {
+            // SAFETY: `index < count`.
+            accepted += unsafe { log_one(producer, entries.add(index), index) };
+            index += 1;
+        }
+    }
+    accepted
+}
+
+/// The target of the entry before: the entries of a batch often share one, and need not measure it again.
+struct Target<'a> {
+    pointer: *const c_char,
+    length: usize,
+    bytes: &'a [u8],
+}
+
+/// Level, target and message of an entry that is as it should be and not very long; `None`: it takes [`log_one`].
+///
+/// # Safety
+///
+/// As [`logfusion_log_batch`] for this entry.
+#[inline(always)]
+unsafe fn simple<'a>(entry: &CEntry, last: &mut Target<'a>) -> Option<(u32, &'a [u8], &'a [u8])> {
+    /// Longer messages are seldom in a batch.
+    const LONG: usize = 4096;
+    let is_good = entry.reserved == 0
+        && (1..=5).contains(&entry.level)
+        && !entry.target.is_null()
+        && !entry.message.is_null()
+        && (entry.target_length <= MAX_NAME || entry.target_length == text::NUL_TERMINATED)
+        && (entry.message_length < LONG || entry.message_length == text::NUL_TERMINATED);
+    if !is_good {
+        return None;
+    }
+    if last.pointer != entry.target || last.length != entry.target_length {
+        // SAFETY: not NULL; the caller promises a NUL, or as many bytes as the length says.
+        let bytes = unsafe { bytes(entry.target, entry.target_length, MAX_NAME) };
+        *last = Target { pointer: entry.target, length: entry.target_length, bytes };
+    }
+    // SAFETY: as above.
+    let message = unsafe { bytes(entry.message, entry.message_length, LONG) };
+    (message.len() < LONG).then_some((entry.level as u32, last.bytes, message))
+}
+
+/// The bytes of a text, at most `limit` where it is NUL-terminated.
+///
+/// # Safety
+///
+/// `text` is not NULL, and points to `length` bytes or, for [`text::NUL_TERMINATED`], to a NUL-terminated string.
+#[inline(always)]
+unsafe fn bytes<'a>(text: *const c_char, length: usize, limit: usize) -> &'a [u8] {
+    // SAFETY: the caller's promise.
+    let length = if length == text::NUL_TERMINATED { unsafe { libc::strnlen(text, limit) } } else { length };
+    // SAFETY: the caller's promise, or what strnlen counted.
+    unsafe { std::slice::from_raw_parts(text.cast(), length) }
+}
+
+/// Logs one entry by itself, which settles whatever is the matter with it. Returns how many were accepted.
+///
+/// # Safety
+///
+/// As [`logfusion_log_batch`] for this entry.
+#[cold]
+#[inline(never)]
+unsafe fn log_one(producer: Producer<'static>, entry: *const CEntry, index: usize) -> usize {
+    // SAFETY: the caller's promise; the pointer may be misaligned.
+    let entry = unsafe { entry.read_unaligned() };
     if entry.reserved != 0 {
-        let text = format_args!("{NAME}: entry {index} has a `reserved` that is not 0; it is left out");
-        return Err(fail(Status::Invalid, text));
+        fail(Status::Invalid, format_args!("{NAME}: entry {index} has a `reserved` that is not 0; it is left out"));
+        return 0;
     }
     // SAFETY: the caller's promise.
     let read = unsafe {
         Entry::read(NAME, entry.level, (entry.target, entry.target_length), (entry.message, entry.message_length))
     };
-    read.map(|(entry, _)| entry)
-}
-
-/// Measured records that go into the ring together.
-struct Chunk<'a> {
-    producer: Producer<'static>,
-    ticks: u64,
-    records: SmallVec<[(u32, Dynamic<'a, 'a>); CHUNK]>,
-    size: usize,
-}
-
-impl<'a> Chunk<'a> {
-    fn new(producer: Producer<'static>, ticks: u64) -> Self {
-        Self { producer, ticks, records: SmallVec::new(), size: 0 }
-    }
-
-    /// Adds a record, after publishing the chunk if it is full. Returns how many were accepted by that.
-    #[inline]
-    fn add(&mut self, entry: Entry<'a>) -> usize {
-        let most = self.producer.max_record();
-        let record = Dynamic::measure(entry.level, entry.target, entry.message, &mut [], most);
-        let accepted = if self.records.len() == CHUNK || self.size + record.size() > most { self.publish() } else { 0 };
-        self.size += record.size();
-        self.records.push((entry.level, record));
-        accepted
-    }
-
-    /// Publishes the chunk and empties it. Returns how many were accepted.
-    fn publish(&mut self) -> usize {
-        let Some(severest) = self.records.iter().map(|(level, _)| *level).min() else { return 0 };
-        let least = self.records.iter().map(|(level, _)| *level).max().unwrap_or(severest);
-        // The least severe record must be allowed all of the room; where it is not, each record is on its own, and is
-        // counted on its own.
-        let accepted = match self.producer.reserve(self.size, least) {
-            Ok(mut reservation) => {
-                let mut out = reservation.bytes();
-                for (_, record) in &self.records {
-                    let (place, rest) = out.split_at_mut(record.size());
-                    record.write(place, self.ticks);
-                    out = rest;
-                }
-                producers::publish(reservation, severest, self.records.len() as u64);
-                self.records.len()
-            }
-            Err(_) => {
-                let one_by_one = self.records.iter().filter(|(level, record)| {
-                    producers::push(self.producer, *level, record.size(), |out, _| record.write(out, self.ticks))
-                        .is_ok()
-                });
-                one_by_one.count()
-            }
-        };
-        self.records.clear();
-        self.size = 0;
-        accepted
+    match read {
+        Ok((entry, _)) if engine::wants(entry.level) => {
+            let status = log::push_plain(producer, entry.level, entry.target, entry.message, Status::Ok.code());
+            usize::from(status == Status::Ok.code())
+        }
+        _ => 0,
     }
 }

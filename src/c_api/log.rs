@@ -6,7 +6,7 @@ use super::{boundary, text};
 use crate::callbacks::CField;
 use crate::engine;
 use crate::producers::{self, Dropped};
-use crate::record::encode::{Dynamic, Field, Text, Value};
+use crate::record::encode::{Dynamic, Field, Text, Value, plain_size, write_plain};
 use crate::record::layout::MAX_FIELDS;
 use crate::ring::Producer;
 use smallvec::SmallVec;
@@ -31,8 +31,23 @@ fn bad_level(function: &str, level: c_int) -> (u32, c_int) {
 
 /// The target to use where none was given.
 #[cold]
-pub fn no_target(function: &str) -> (&'static [u8], c_int) {
+fn no_target(function: &str) -> (&'static [u8], c_int) {
     (NO_TARGET, fail(Status::Null, format_args!("{function}: target is NULL; logged with the target \"ffi\"")))
+}
+
+/// The target of a record, and the status so far.
+///
+/// # Safety
+///
+/// `target` is NULL or a NUL-terminated string that lives for `'a`.
+#[inline(always)]
+pub unsafe fn target_of<'a>(function: &str, target: *const c_char, so_far: c_int) -> (&'a [u8], c_int) {
+    if target.is_null() {
+        let (target, status) = no_target(function);
+        return (target, first(so_far, status));
+    }
+    // SAFETY: not NULL, and the caller promises a NUL-terminated string.
+    (unsafe { text::name(target) }, so_far)
 }
 
 /// Of two statuses the one that tells more: the first that is not OK.
@@ -41,8 +56,24 @@ pub fn first(one: c_int, other: c_int) -> c_int {
     if one == Status::Ok.code() { other } else { one }
 }
 
-/// Pushes one record; the status is `so_far` if it was accepted.
+/// Pushes a record without fields; the status is `so_far` if it was accepted.
 #[inline(always)]
+pub fn push_plain(producer: Producer<'static>, level: u32, target: &[u8], message: Text<'_>, so_far: c_int) -> c_int {
+    let size = plain_size(target, message.bytes());
+    if size <= producer.max_record()
+        && !message.is_cut()
+        && let Some(mut reservation) = producer.reserve_fast(size)
+    {
+        write_plain(reservation.bytes(), level, crate::clock::ticks(), target, message.bytes());
+        producers::publish(reservation, level, 1);
+        return so_far;
+    }
+    push(producer, level, target, message, &mut [], so_far)
+}
+
+/// Pushes any record; the status is `so_far` if it was accepted.
+#[cold]
+#[inline(never)]
 fn push<'a>(
     producer: Producer<'static>,
     level: u32,
@@ -52,7 +83,7 @@ fn push<'a>(
     so_far: c_int,
 ) -> c_int {
     let record = Dynamic::measure(level, target, message, fields, producer.max_record());
-    match producers::push(producer, level, record.size(), |out, ticks| record.write(out, ticks)) {
+    match producers::push(producer, level, record.size(), move |out, ticks| record.write(out, ticks)) {
         Ok(()) => so_far,
         Err(Dropped) => Status::Dropped.code(),
     }
@@ -66,22 +97,33 @@ fn push<'a>(
 /// - `message` is NULL or a NUL-terminated string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn logfusion_log(level: c_int, target: *const c_char, message: *const c_char) -> c_int {
-    const NAME: &str = "logfusion_log";
+    // What a disabled call costs: nothing is read but the gate.
+    if (1..=5).contains(&level) && !engine::wants(level as u32) && !target.is_null() && !message.is_null() {
+        return Status::Ok.code();
+    }
+    // SAFETY: the caller's promises.
+    unsafe { log("logfusion_log", level, target, message) }
+}
+
+/// # Safety
+///
+/// As [`logfusion_log`]. A function of its own, so that a disabled call saves no registers.
+#[inline(never)]
+unsafe fn log(function: &str, level: c_int, target: *const c_char, message: *const c_char) -> c_int {
     boundary(Status::Internal.code(), || {
         if message.is_null() {
-            return no_message(NAME);
+            return no_message(function);
         }
-        let (level, bad_level) = self::level(NAME, level);
-        // SAFETY: NULL is handled, and the caller promises a NUL-terminated string.
-        let (target, no_target) = if target.is_null() { no_target(NAME) } else { (unsafe { text::name(target) }, 0) };
-        let so_far = first(bad_level, no_target);
+        let (level, so_far) = self::level(function, level);
+        // SAFETY: the caller promises NULL or a NUL-terminated string.
+        let (target, so_far) = unsafe { target_of(function, target, so_far) };
         if !engine::wants(level) {
             return so_far;
         }
         let producer = producers::current();
         // SAFETY: not NULL, and the caller promises a NUL-terminated string.
         let message = unsafe { text::terminated(message, producer.max_record()) };
-        push(producer, level, target, message, &mut [], so_far)
+        push_plain(producer, level, target, message, so_far)
     })
 }
 
@@ -111,9 +153,7 @@ pub unsafe extern "C" fn logfusion_log_n(
         match entry {
             Err(status) => status,
             Ok((entry, so_far)) if !engine::wants(entry.level) => so_far,
-            Ok((entry, so_far)) => {
-                push(producers::current(), entry.level, entry.target, entry.message, &mut [], so_far)
-            }
+            Ok((entry, so_far)) => push_plain(producers::current(), entry.level, entry.target, entry.message, so_far),
         }
     })
 }
@@ -134,7 +174,7 @@ impl<'a> Entry<'a> {
     /// # Safety
     ///
     /// As [`logfusion_log_n`], and the texts live for `'a`.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn read(
         function: &str,
         level: c_int,
@@ -188,10 +228,9 @@ pub unsafe extern "C" fn logfusion_log_fields(
         if count > text::MOST / size_of::<CField>() {
             return fail(Status::Size, format_args!("{NAME}: count is {count}; nothing was logged"));
         }
-        let (level, bad_level) = self::level(NAME, level);
-        // SAFETY: NULL is handled, and the caller promises a NUL-terminated string.
-        let (target, no_target) = if target.is_null() { no_target(NAME) } else { (unsafe { text::name(target) }, 0) };
-        let mut so_far = first(bad_level, no_target);
+        let (level, so_far) = self::level(NAME, level);
+        // SAFETY: the caller promises NULL or a NUL-terminated string.
+        let (target, mut so_far) = unsafe { target_of(NAME, target, so_far) };
         let mut values: SmallVec<[Field<'_>; MAX_FIELDS]> = SmallVec::new();
         if fields.is_null() && count > 0 {
             so_far = first(

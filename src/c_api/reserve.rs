@@ -49,11 +49,9 @@ pub unsafe extern "C" fn logfusion_reserve(
         }
         // SAFETY: the caller promises that it is writable.
         unsafe { granted.write_unaligned(0) };
-        let (level, bad_level) = log::level(NAME, level);
-        // SAFETY: NULL is handled, and the caller promises a NUL-terminated string.
-        let (target, no_target) =
-            if target.is_null() { log::no_target(NAME) } else { (unsafe { text::name(target) }, 0) };
-        let so_far = log::first(bad_level, no_target);
+        let (level, so_far) = log::level(NAME, level);
+        // SAFETY: the caller promises NULL or a NUL-terminated string.
+        let (target, so_far) = unsafe { log::target_of(NAME, target, so_far) };
         if !engine::wants(level) {
             return so_far;
         }
@@ -118,14 +116,14 @@ pub extern "C" fn logfusion_cancel(reason: c_int) -> c_int {
             Err(status) => return status,
         };
         drop(reservation);
-        match reason {
-            0 => Status::Ok.code(),
-            1.. => fail(Status::Invalid, format_args!("{NAME}: {reason} is not a status; the record is given back")),
-            _ => {
-                producers::current().count_drop(open.level, Reason::Other);
-                super::errors::set(format_args!("a record was cancelled with status {reason}"));
-                reason
-            }
+        if reason == Status::Ok.code() {
+            return reason;
         }
+        producers::current().count_drop(open.level, Reason::Other);
+        if reason > 0 {
+            return fail(Status::Invalid, format_args!("{NAME}: {reason} is not a status; the record was dropped"));
+        }
+        super::errors::set(format_args!("a record was cancelled with status {reason}"));
+        reason
     })
 }

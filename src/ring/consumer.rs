@@ -133,7 +133,7 @@ impl<R: std::ops::Deref<Target = Ring>> Consumer<R> {
         if self.released != self.next {
             self.released = self.next;
             let ordering = if seeded(Mistake::RelaxedRelease) { Ordering::Relaxed } else { Ordering::Release };
-            // Release: pairs with the Acquire of `Producer::reserve_slow`; the reads of the records come before it.
+            // Release: pairs with the Acquire of `Producer::reserve`; the reads of the records come before it.
             self.ring.words().consumer.tail.store(self.next, ordering);
         }
     }

@@ -50,6 +50,8 @@ pub(super) struct ProducerWords {
     buffer: *mut u8,
     /// Its length, a power of two.
     capacity: usize,
+    /// Longest record; 0 in a forked child, and before a thread has a ring.
+    max_record: usize,
     dropped: [[AtomicU64; REASONS]; LEVELS],
 }
 
@@ -65,6 +67,7 @@ impl ProducerWords {
         seen_tail: AtomicU64::new(0),
         buffer: std::ptr::null_mut(),
         capacity: 0,
+        max_record: 0,
         dropped: [const { [const { AtomicU64::new(0) }; REASONS] }; LEVELS],
     };
 
@@ -78,6 +81,7 @@ impl ProducerWords {
             seen_tail: AtomicU64::new(start),
             buffer: buffer.as_ptr(),
             capacity,
+            max_record: super::max_record(capacity),
             dropped: Default::default(),
         }
     }
@@ -141,40 +145,52 @@ impl<'r> Producer<'r> {
     /// Whether the thread has no ring (yet, or any more: its process was forked).
     #[inline(always)]
     pub fn is_absent(&self) -> bool {
-        self.words.producer.capacity == 0
+        self.max_record() == 0
     }
 
-    /// Longest record of this ring; of no ring, that of the smallest.
+    /// Longest record of this ring; 0: there is no ring.
     #[inline(always)]
     pub fn max_record(&self) -> usize {
-        super::max_record(self.words.producer.capacity.max(super::MIN_CAPACITY))
+        self.words.producer.max_record
     }
 
-    /// Reserves `len` bytes, a multiple of 8 and at most [`max_record`](super::max_record), for one record. Nothing is
+    /// Reserves `len` bytes, a multiple of 8 and at most [`max_record`](Self::max_record), for one record. Nothing is
     /// published until [`Reservation::commit`]; a reservation that is dropped leaves no trace.
     ///
-    /// On `Err` the caller decides: it waits and tries again, or counts a drop.
+    /// `None` is whatever the limit folds into one comparison, or a re-entrant call: [`reserve`](Self::reserve) settles it.
     #[inline(always)]
-    pub fn reserve(&self, len: usize, level: u32) -> Result<Reservation<'r>, Full> {
+    pub fn reserve_fast(&self, len: usize) -> Option<Reservation<'r>> {
         debug_assert!(len.is_multiple_of(8) && len >= HEADER);
         let words = &self.words.producer;
         let frame = Frame::enter(words);
         // Read behind the frame's fence: a handler may have published until then.
         let head = words.head.load(Ordering::Relaxed);
         let room = words.limit.load(Ordering::Relaxed).wrapping_sub(head) as i64;
-        if frame.outer == 0 && room >= len as i64 {
-            return Ok(Reservation { words: self.words, frame, head, pad: 0, len });
-        }
-        self.reserve_slow(frame, len, level)
+        (frame.outer == 0 && room >= len as i64).then(|| Reservation { words: self.words, frame, head, pad: 0, len })
     }
 
-    /// Full, end of buffer, half full, re-entered, wiped by a fork: whatever the limit folds into one comparison.
+    /// Reserves what lies free in one piece, up to `most` bytes, for as many records as the caller can fit in. It
+    /// [`shorten`](Reservation::shorten)s the reservation to what it has written.
+    #[inline]
+    pub fn reserve_available(&self, most: usize) -> Option<Reservation<'r>> {
+        let words = &self.words.producer;
+        let frame = Frame::enter(words);
+        let head = words.head.load(Ordering::Relaxed);
+        let room = words.limit.load(Ordering::Relaxed).wrapping_sub(head) as i64;
+        let len = usize::try_from(room).unwrap_or(0).min(most) & !7;
+        (frame.outer == 0 && len >= HEADER).then(|| Reservation { words: self.words, frame, head, pad: 0, len })
+    }
+
+    /// As [`reserve_fast`](Self::reserve_fast), and settles what that leaves open: full for this level, end of the buffer,
+    /// half full, re-entered, wiped by a fork. On `Err` the caller decides: it waits and tries again, or counts a drop.
     #[cold]
-    fn reserve_slow(&self, mut frame: Frame<'r>, len: usize, level: u32) -> Result<Reservation<'r>, Full> {
+    pub fn reserve(&self, len: usize, level: u32) -> Result<Reservation<'r>, Full> {
+        debug_assert!(len.is_multiple_of(8) && len >= HEADER);
         let words = &self.words.producer;
         if words.is_wiped() {
             return Err(Full::Absent);
         }
+        let mut frame = Frame::enter(words);
         if frame.outer != 0 {
             if !frame.outer_is_dead() {
                 return Err(Full::Reentered);
@@ -341,7 +357,7 @@ impl Reservation<'_> {
         #[cfg(logfusion_loom)]
         self.words.track_write(self.head, 8);
         let word = (self.pad as u64 | u64::from(PADDING) << 32).to_le();
-        // SAFETY: `reserve_slow` counted the padding into the free bytes; `offset` is a multiple of 8 and the buffer is
+        // SAFETY: `reserve` counted the padding into the free bytes; `offset` is a multiple of 8 and the buffer is
         // page-aligned, so an aligned word fits before the end of the buffer.
         unsafe { self.words.producer.buffer.add(offset).cast::<u64>().write(word) };
         words.padding.fetch_add(self.pad as u64, Ordering::Relaxed);
