@@ -181,12 +181,13 @@ impl Calibration {
     }
 
     /// The length of a span of ticks, in nanoseconds.
-    #[inline]
+    #[cfg(test)]
     pub fn ticks_to_ns(&self, delta: u64) -> u64 {
         self.rate.ns(delta)
     }
 
     /// The wall time now, by the calling thread's counter.
+    #[cfg(test)]
     pub fn now_ns(&self) -> u64 {
         self.wall_ns(ticks())
     }

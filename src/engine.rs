@@ -23,7 +23,7 @@ use std::thread::Thread;
 use tracing_core::LevelFilter;
 
 /// Whether anybody delivers what is pushed now.
-pub static STATE: RunState = RunState::new();
+pub static STATE: RunState = RunState::STOPPED;
 
 /// The least severe level that anybody wants: a call of a lesser one returns at once. Everything, until the engine knows.
 static GATE: AtomicU32 = AtomicU32::new(5);

@@ -22,11 +22,11 @@
 //! which starts with its first record.
 
 use crate::config::{Config, DrainMode, Problem};
-use crate::dispatch::WRAPPER;
+use crate::dispatch::{self, WRAPPER};
 use crate::drain;
 use crate::engine::{self, Engine, STATE, Sink};
 use crate::os;
-use crate::output::{Directives, Output};
+use crate::output::{Destination, Directives, Output, OutputConfig};
 use crate::producers::{self, lock};
 use crate::run_state::{CALLERS, RUNNING, STOPPED};
 use crate::sync::{AtomicBool, Ordering, fence};
@@ -133,11 +133,16 @@ impl Engine {
             Err(error) => {
                 let name = format!("{:?}", config.output.destination);
                 lifecycle.trouble = Some(StartError::Output(name, Arc::new(error)));
-                let stderr = crate::output::OutputConfig { destination: Default::default(), ..config.output.clone() };
+                let stderr = OutputConfig { destination: Destination::Stderr, ..config.output.clone() };
                 Output::open(&stderr, self.filter.clone()).ok()
             }
         };
-        let sink = if config.output.destination == crate::output::Destination::None { Sink::None } else { Sink::Own };
+        let sink = match config.output.destination {
+            // The gate must not stay behind the host's level until the first pass.
+            _ if dispatch::host_default().is_some() => Sink::Host,
+            Destination::None => Sink::None,
+            _ => Sink::Own,
+        };
         self.sink.store(sink as u32, Ordering::Relaxed);
         self.greet(&problems, lifecycle.trouble.as_ref(), output);
         if explicit && config.set_global_default {
@@ -194,7 +199,6 @@ impl Engine {
     }
 
     fn stop(&'static self, lifecycle: &mut Lifecycle, next: u32, limit: Option<Duration>) {
-        self.flush.part();
         STATE.set(next);
         self.stopping().store(true, Ordering::Release);
         self.wake();
@@ -208,6 +212,7 @@ impl Engine {
             }
         }
         self.drain_thread.store(None);
+        self.flush.part();
     }
 
     /// The push is queued, and nobody may be there to deliver it.
@@ -332,7 +337,10 @@ extern "C" fn after_fork_in_child() {
             inherited.in_force.clone_from(&lifecycle.in_force);
         }
         // The parent's state is left alone, locks included: the thread that the drain's guard would wake is not here.
-        if let Some(drain) = held.drain {
+        if let Some(mut drain) = held.drain {
+            // Events that the child's Rust code dispatches itself still go to the parent's output, until the child's
+            // engine starts: without what the parent had formatted.
+            drain.reopen_output();
             std::mem::forget(drain);
         }
         std::mem::forget(held._lifecycle);

@@ -39,9 +39,8 @@ pub struct RunState(AtomicU32);
 impl RunState {
     /// Not started.
     #[cfg(not(logfusion_loom))]
-    pub const fn new() -> Self {
-        Self(AtomicU32::new(STOPPED))
-    }
+    #[allow(clippy::declare_interior_mutable_const, reason = "the initial value of a static")]
+    pub const STOPPED: Self = Self(AtomicU32::new(STOPPED));
 
     /// Running, for a model of the stop.
     #[cfg(logfusion_loom)]

@@ -31,7 +31,7 @@ use crate::dispatch::{self, WRAPPER};
 use crate::engine::{Engine, Sink};
 use crate::event::{Delivered, Events};
 use crate::os;
-use crate::output::Output;
+use crate::output::{Destination, Output};
 use crate::producers::{self, lock};
 use crate::record::decode;
 use crate::stats::Outcome;
@@ -122,6 +122,7 @@ impl Drain {
         self.to_say = said;
         self.said_hello = false;
         self.next_chores = None;
+        self.lost_records = 0;
     }
 
     /// Takes out of the rings what they hold now, up to `deadline`.
@@ -174,7 +175,8 @@ impl Drain {
 
     /// The host's subscriber, once there is one; else our own output.
     fn choose_subscriber(&mut self, engine: &'static Engine) {
-        if self.dispatch.is_some() && engine.sink() == Sink::Host {
+        let sink = engine.sink();
+        if self.dispatch.is_some() && sink == Sink::Host {
             return;
         }
         if let Some(host) = dispatch::host_default() {
@@ -184,7 +186,15 @@ impl Drain {
             self.output = None;
             engine.sink.store(Sink::Host as u32, Ordering::Relaxed);
             self.rebuild(engine);
-        } else if engine.sink() == Sink::Own
+            return;
+        }
+        if sink == Sink::Host {
+            // The thread that started the engine had a subscriber for itself alone.
+            let none = engine.settings().output.destination == Destination::None;
+            engine.sink.store(if none { Sink::None } else { Sink::Own } as u32, Ordering::Relaxed);
+            engine.publish_gate();
+        }
+        if engine.sink() == Sink::Own
             && let Some(output) = &self.output
             && (self.dispatch.is_none() || self.filter_generation != engine.filter.generation())
         {
@@ -255,6 +265,14 @@ impl Drain {
         self.lanes.iter_mut().for_each(Lane::release);
         let stats = self.output.as_ref().map(Output::stats);
         engine.flush.note_output(stats);
+    }
+
+    /// In a forked child: drops the text that the parent had formatted.
+    pub(crate) fn reopen_output(&mut self) {
+        if let Some(output) = &self.output {
+            // Where it fails, the child's events go nowhere until its engine starts.
+            _ = output.reopen();
+        }
     }
 
     /// What need not be done in each pass.

@@ -27,6 +27,7 @@ unsafe impl Sync for Words {}
 impl Words {
     /// The words of a thread that has no ring: they have no room, and look like those of a forked child.
     #[cfg(not(logfusion_loom))]
+    #[allow(clippy::declare_interior_mutable_const, reason = "the initial value of a static")]
     pub const ABSENT: Self =
         Self { producer: ProducerWords::ABSENT, consumer: ConsumerWords { tail: AtomicU64::new(0) } };
 
