@@ -55,9 +55,10 @@
 //! them. (DESIGN closes the ring by its limit instead, to save a comparison; this form has one predicted branch more and
 //! two stores fewer, and needs no saved limit.)
 //!
-//! A handler that leaves by `longjmp` leaves `frame` set. The stack grows down: a push whose frame lies above the frame
-//! found is not inside it, so that one is dead and is replaced. This is judged only where both lie on the
-//! thread's own stack, and no alternate signal stack is in use; elsewhere a set frame is believed.
+//! A handler that leaves by `longjmp` leaves `frame` set. The stack grows down: a push whose frame is not below the frame
+//! found is not inside it, so that one is dead and is replaced; the same address is that of the same statement, met
+//! again. This is judged only where both lie on the thread's own stack, and no alternate signal stack is in use;
+//! elsewhere a set frame is believed.
 //!
 //! # Severe records
 //!
@@ -68,6 +69,8 @@
 mod consumer;
 mod memory;
 mod producer;
+#[cfg(all(test, not(logfusion_loom)))]
+mod tests;
 
 pub use consumer::{Consumer, Corrupt};
 pub use memory::{Counts, Ring, Words};

@@ -252,15 +252,19 @@ impl<'r> Frame<'r> {
     }
 
     /// Whether the push that left its mark is gone: see "Re-entry" in the module's essay.
+    ///
+    /// A handler on the stack of what it interrupted ends at the first comparison, and one on an alternate stack at the
+    /// second question: neither asks the thread library for the stack's bounds, which takes locks and memory there.
+    #[cfg(not(logfusion_loom))]
     fn outer_is_dead(&self) -> bool {
-        #[cfg(not(logfusion_loom))]
-        if let Some(stack) = crate::os::stack_bounds() {
-            let here = frame_address();
-            return stack.contains(&here)
-                && stack.contains(&self.outer)
-                && here > self.outer
-                && !crate::os::on_alternate_stack();
-        }
+        let here = self.words.frame.load(Ordering::Relaxed);
+        here >= self.outer
+            && !crate::os::on_alternate_stack()
+            && crate::os::stack_bounds().is_some_and(|stack| stack.contains(&here) && stack.contains(&self.outer))
+    }
+
+    #[cfg(logfusion_loom)]
+    fn outer_is_dead(&self) -> bool {
         false
     }
 }
