@@ -1,117 +1,21 @@
-//! From a record to a `tracing` event.
-//!
-//! An event needs a callsite with `&'static` metadata; a dynamic record has a target and field names that came as strings
-//! at run time. They are interned here, on the drain: one leaked callsite for each shape (level, target, names) that was ever seen.
-//! The table is bounded in entries and bytes; past that, records share one callsite for each level, and carry their
-//! target and fields in the ordinary fields `log.target` and `context`.
+//! From a record to a `tracing` event, and to the callbacks that want it.
 
 use crate::callbacks::{REGISTRY, Registration, Text, View, ViewField};
 use crate::dispatch;
 use crate::record::decode::{RawField, RawRecord, RawText, RawValue};
+use crate::sites::{CachedInterest, Sites};
 use crate::stats::Outcome;
-use crate::sync::{AtomicU32, Ordering};
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::fmt::Write as _;
-use std::sync::{Arc, OnceLock};
-use tracing_core::callsite::{Callsite, Identifier};
+use std::sync::Arc;
 use tracing_core::dispatcher::Dispatch;
-use tracing_core::field::{DebugValue, FieldSet, Value, debug};
-use tracing_core::metadata::Kind;
-use tracing_core::subscriber::Interest;
-use tracing_core::{Event, Level, Metadata};
+use tracing_core::field::{DebugValue, Value, debug};
+use tracing_core::{Event, Metadata};
 
-/// Most shapes that get a callsite of their own.
-pub const MOST_SITES: usize = 4096;
-/// Most bytes that their names may take.
-pub const MOST_SITE_BYTES: usize = 1 << 20;
-
-/// The level of a kind of record.
-pub fn level(number: u32) -> Level {
-    match number {
-        1 => Level::ERROR,
-        2 => Level::WARN,
-        4 => Level::DEBUG,
-        5 => Level::TRACE,
-        _ => Level::INFO,
-    }
-}
-
-const NEVER: u32 = 0;
-const SOMETIMES: u32 = 1;
-const ALWAYS: u32 = 2;
-
-/// A callsite that was made at run time and lives for ever.
-#[derive(Debug)]
-struct RuntimeSite {
-    metadata: OnceLock<Metadata<'static>>,
-    interest: AtomicU32,
-}
-
-impl RuntimeSite {
-    /// Makes and registers a callsite. tracing-core keeps it for ever, so it is leaked.
-    fn leak(level_number: u32, target: String, names: Vec<&'static str>) -> &'static Self {
-        let site: &'static Self =
-            Box::leak(Box::new(Self { metadata: OnceLock::new(), interest: AtomicU32::new(NEVER) }));
-        let fields = FieldSet::new(names.leak(), Identifier(site));
-        let target: &'static str = target.leak();
-        site.metadata
-            .get_or_init(|| Metadata::new("log", target, level(level_number), None, None, None, fields, Kind::EVENT));
-        tracing_core::callsite::register(site);
-        site
-    }
-}
-
-impl Callsite for RuntimeSite {
-    fn set_interest(&self, interest: Interest) {
-        let interest = match () {
-            () if interest.is_never() => NEVER,
-            () if interest.is_always() => ALWAYS,
-            () => SOMETIMES,
-        };
-        self.interest.store(interest, Ordering::Relaxed);
-    }
-
-    fn metadata(&self) -> &Metadata<'_> {
-        self.metadata.get().expect("a callsite's metadata is set before it is registered")
-    }
-}
-
-/// What the drain keeps for a callsite.
-#[derive(Debug)]
-struct Site {
-    callsite: &'static RuntimeSite,
-    metadata: &'static Metadata<'static>,
-    /// A target or a field's name was not UTF-8.
-    has_bad_names: bool,
-    matching: SmallVec<[Arc<Registration>; 2]>,
-    matched_in: u64,
-}
-
-impl Site {
-    fn new(callsite: &'static RuntimeSite, has_bad_names: bool) -> Self {
-        let metadata = callsite.metadata.get().expect("set by `leak`");
-        Self { callsite, metadata, has_bad_names, matching: SmallVec::new(), matched_in: 0 }
-    }
-
-    /// Looks which callbacks match, when the registry has changed.
-    #[inline]
-    fn match_callbacks(&mut self, level: u32, target: &str) {
-        let generation = REGISTRY.generation();
-        if self.matched_in != generation {
-            self.matching = REGISTRY.matching(level, target);
-            self.matched_in = generation;
-        }
-    }
-}
-
-/// The table of callsites.
+/// Turns records into events.
 #[derive(Debug, Default)]
 pub struct Events {
-    sites: HashMap<Box<[u8]>, Site>,
-    bytes: usize,
-    shared: [Option<Site>; 5],
-    key: Vec<u8>,
+    sites: Sites,
 }
 
 /// A record about to be delivered.
@@ -144,16 +48,13 @@ impl Events {
     /// Gives a record to the subscriber and to the callbacks that want it.
     pub fn deliver(&mut self, dispatch: Option<&Dispatch>, record: &Delivered<'_, '_>) -> Report {
         let raw = record.raw;
-        let (site, is_shared) = self.site(raw);
+        let (site, is_shared) = self.sites.of(raw);
         let mut report = Report { outcome: Outcome::Filtered, bad_utf8: false, callbacks_failed: 0 };
-        let interest = site.callsite.interest.load(Ordering::Relaxed);
-        let wanted = dispatch.filter(|_| interest != NEVER);
-        if !is_shared {
-            site.match_callbacks(raw.level, site.metadata.target());
-        }
+        let interest = site.interest();
+        let wanted = dispatch.filter(|_| interest != CachedInterest::Never);
         let calls: SmallVec<[Arc<Registration>; 2]> = match record.to_callbacks {
             true if is_shared => REGISTRY.matching(raw.level, Text::new(raw.target).as_str()),
-            true => site.matching.clone(),
+            true => site.matching(raw.level).clone(),
             false => SmallVec::new(),
         };
         if wanted.is_none() && calls.is_empty() {
@@ -166,7 +67,7 @@ impl Events {
             || fields.iter().any(|field| field.text.as_ref().is_some_and(|text| text.was_bad));
         if let Some(dispatch) = wanted {
             let given = with_event(site.metadata, is_shared, raw, &message, &fields, |event| {
-                dispatch::give(dispatch, interest != ALWAYS, event)
+                dispatch::give(dispatch, interest != CachedInterest::Always, event)
             });
             if given {
                 report.outcome = Outcome::Delivered;
@@ -199,49 +100,7 @@ impl Events {
 
     /// Whether some callsite's interest is not what `dispatch` says now (tracing-core's cache has known races).
     pub fn any_interest_is_stale(&self, dispatch: &Dispatch) -> bool {
-        self.sites.values().chain(self.shared.iter().flatten()).any(|site| {
-            let now = dispatch.register_callsite(site.metadata);
-            now.is_never() != (site.callsite.interest.load(Ordering::Relaxed) == NEVER)
-        })
-    }
-
-    /// The callsite of a record's shape, and whether it is a shared one.
-    #[inline]
-    fn site(&mut self, raw: &RawRecord<'_>) -> (&mut Site, bool) {
-        self.key.clear();
-        self.key.push(raw.level as u8);
-        self.key.extend_from_slice(raw.target.bytes);
-        for field in &raw.fields {
-            // 0xFF is in no UTF-8 text: shapes cannot run into each other.
-            self.key.push(0xFF);
-            self.key.extend_from_slice(field.name.bytes);
-        }
-        // Two look-ups where the site is there would be one with Polonius; the second is of a hot line.
-        if !self.sites.contains_key(&*self.key) && !self.intern(raw) {
-            let names = vec!["message", "log.target", "context"];
-            let shared = self.shared[raw.level as usize - 1].get_or_insert_with(|| {
-                Site::new(RuntimeSite::leak(raw.level, "logfusion::overflow".to_owned(), names), false)
-            });
-            return (shared, true);
-        }
-        (self.sites.get_mut(&*self.key).expect("the shape is in the table"), false)
-    }
-
-    /// Adds a shape; `false`: the table is full.
-    #[cold]
-    fn intern(&mut self, raw: &RawRecord<'_>) -> bool {
-        if self.sites.len() >= MOST_SITES || self.bytes + self.key.len() > MOST_SITE_BYTES {
-            return false;
-        }
-        self.bytes += self.key.len();
-        let target = Text::new(raw.target);
-        let fields: SmallVec<[Text<'_>; 8]> = raw.fields.iter().map(|field| Text::new(field.name)).collect();
-        let has_bad_names = target.was_bad || fields.iter().any(|name| name.was_bad);
-        let leaked = fields.iter().map(|name| -> &'static str { name.as_str().to_owned().leak() });
-        let names = std::iter::once("message").chain(leaked).collect();
-        let site = Site::new(RuntimeSite::leak(raw.level, target.as_str().to_owned(), names), has_bad_names);
-        self.sites.insert(self.key.as_slice().into(), site);
-        true
+        self.sites.any_interest_is_stale(dispatch)
     }
 }
 

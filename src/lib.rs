@@ -54,6 +54,8 @@ pub mod ring;
 #[doc(hidden)]
 pub mod run_state;
 #[cfg(not(logfusion_loom))]
+mod sites;
+#[cfg(not(logfusion_loom))]
 mod stats;
 
 #[cfg(not(logfusion_loom))]

@@ -6,8 +6,8 @@ use super::status::Status;
 use super::text;
 use crate::callbacks::REGISTRY;
 use crate::engine::{self, Sink};
-use crate::event;
 use crate::output::Directives;
+use crate::sites;
 use std::ffi::{c_char, c_int};
 
 /// See `logfusion_enabled` in the header.
@@ -31,8 +31,8 @@ pub unsafe extern "C" fn logfusion_enabled(level: c_int, target: *const c_char) 
         // SAFETY: not NULL, and the caller promises a NUL-terminated string.
         let target = String::from_utf8_lossy(unsafe { text::name(target) });
         let to_output = match engine.sink() {
-            Sink::Own => engine.filter.enabled(&event::level(level), &target),
-            Sink::Host => event::level(level) <= tracing_core::LevelFilter::current(),
+            Sink::Own => engine.filter.enabled(&sites::level(level), &target),
+            Sink::Host => sites::level(level) <= tracing_core::LevelFilter::current(),
             Sink::None => false,
         };
         c_int::from(to_output || !REGISTRY.matching(level, &target).is_empty())

@@ -1,0 +1,261 @@
+//! The table of callsites.
+//!
+//! An event needs a callsite with `&'static` metadata; a dynamic record has a target and field names that came as strings
+//! at run time. They are interned here, on the drain: one leaked callsite for each *shape* (level, target, names)
+//! that was ever seen. Only the drain registers callsites: tracing-core takes a global lock for it.
+//!
+//! The table is bounded in entries and bytes, since strings from outside may differ without end. Past the bounds, records
+//! share one callsite for each level, and carry their target and fields in the ordinary fields `log.target` and
+//! `context`.
+
+use crate::callbacks::{REGISTRY, Registration, Text};
+use crate::record::decode::RawRecord;
+use crate::sync::{AtomicU32, Ordering};
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+use std::sync::{Arc, OnceLock};
+use tracing_core::callsite::{Callsite, Identifier};
+use tracing_core::dispatcher::Dispatch;
+use tracing_core::field::FieldSet;
+use tracing_core::metadata::Kind;
+use tracing_core::subscriber::Interest;
+use tracing_core::{Level, LevelFilter, Metadata};
+
+/// Most shapes that get a callsite of their own.
+pub const MOST_SITES: usize = 4096;
+/// Most bytes that their names may take.
+pub const MOST_SITE_BYTES: usize = 1 << 20;
+
+/// The level of a kind of record.
+pub fn level(number: u32) -> Level {
+    match number {
+        1 => Level::ERROR,
+        2 => Level::WARN,
+        4 => Level::DEBUG,
+        5 => Level::TRACE,
+        _ => Level::INFO,
+    }
+}
+
+/// tracing's answer to whether anybody wants a callsite's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum CachedInterest {
+    /// Nobody.
+    Never = 0,
+    /// Ask each time.
+    Sometimes = 1,
+    /// Somebody, each time.
+    Always = 2,
+}
+
+/// A callsite that was made at run time and lives for ever.
+#[derive(Debug)]
+struct RuntimeSite {
+    metadata: OnceLock<Metadata<'static>>,
+    interest: AtomicU32,
+}
+
+impl RuntimeSite {
+    /// Makes and registers a callsite. tracing-core keeps it for ever, so it is leaked.
+    fn leak(level_number: u32, target: &str, names: &[&str]) -> &'static Self {
+        let site: &'static Self = Box::leak(Box::new(Self {
+            metadata: OnceLock::new(),
+            interest: AtomicU32::new(CachedInterest::Never as u32),
+        }));
+        let leak = |text: &str| -> &'static str { text.to_owned().leak() };
+        let names: &'static [&'static str] = names.iter().map(|name| leak(name)).collect::<Vec<_>>().leak();
+        let fields = FieldSet::new(names, Identifier(site));
+        let metadata = Metadata::new("log", leak(target), level(level_number), None, None, None, fields, Kind::EVENT);
+        site.metadata.get_or_init(|| metadata);
+        tracing_core::callsite::register(site);
+        site
+    }
+}
+
+impl Callsite for RuntimeSite {
+    fn set_interest(&self, interest: Interest) {
+        let interest = match () {
+            () if interest.is_never() => CachedInterest::Never,
+            () if interest.is_always() => CachedInterest::Always,
+            () => CachedInterest::Sometimes,
+        };
+        self.interest.store(interest as u32, Ordering::Relaxed);
+    }
+
+    fn metadata(&self) -> &Metadata<'_> {
+        self.metadata.get().expect("a callsite's metadata is set before it is registered")
+    }
+}
+
+/// What the drain keeps for a callsite.
+#[derive(Debug)]
+pub struct Site {
+    callsite: &'static RuntimeSite,
+    /// Level, target and names.
+    pub metadata: &'static Metadata<'static>,
+    /// A target or a field's name was not UTF-8.
+    pub has_bad_names: bool,
+    matching: SmallVec<[Arc<Registration>; 2]>,
+    matched_in: u64,
+}
+
+impl Site {
+    fn new(level: u32, target: &str, names: &[&str], has_bad_names: bool) -> Self {
+        let callsite = RuntimeSite::leak(level, target, names);
+        let metadata = callsite.metadata.get().expect("set by `leak`");
+        Self { callsite, metadata, has_bad_names, matching: SmallVec::new(), matched_in: 0 }
+    }
+
+    /// Whether anybody wants its events.
+    #[inline]
+    pub fn interest(&self) -> CachedInterest {
+        match self.callsite.interest.load(Ordering::Relaxed) {
+            0 => CachedInterest::Never,
+            2 => CachedInterest::Always,
+            _ => CachedInterest::Sometimes,
+        }
+    }
+
+    /// The callbacks that want its records. They are looked up when the registry has changed.
+    #[inline]
+    pub fn matching(&mut self, level: u32) -> &SmallVec<[Arc<Registration>; 2]> {
+        let generation = REGISTRY.generation();
+        if self.matched_in != generation {
+            self.matching = REGISTRY.matching(level, self.metadata.target());
+            self.matched_in = generation;
+        }
+        &self.matching
+    }
+
+    /// Whether the cached interest, or the maximum level, is not what `dispatch` says now.
+    fn is_stale(&self, dispatch: &Dispatch) -> bool {
+        let now = dispatch.register_callsite(self.metadata);
+        now.is_never() != (self.interest() == CachedInterest::Never)
+            || !now.is_never() && *self.metadata.level() > LevelFilter::current()
+    }
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub struct Sites {
+    sites: Vec<Site>,
+    by_shape: HashMap<Box<[u8]>, usize>,
+    bytes: usize,
+    shared: [Option<Box<Site>>; 5],
+    /// The shape of the record at hand; kept for its memory.
+    shape: Vec<u8>,
+}
+
+impl Sites {
+    /// The callsite of a record's shape, and whether it is a shared one.
+    #[inline]
+    pub fn of(&mut self, raw: &RawRecord<'_>) -> (&mut Site, bool) {
+        write_shape(&mut self.shape, raw);
+        let known = self.by_shape.get(&*self.shape).copied();
+        match known.or_else(|| self.intern(raw)) {
+            Some(index) => (&mut self.sites[index], false),
+            None => {
+                let shared = self.shared[raw.level as usize - 1].get_or_insert_with(|| {
+                    let names = ["message", "log.target", "context"];
+                    Box::new(Site::new(raw.level, "logfusion::overflow", &names, false))
+                });
+                (shared, true)
+            }
+        }
+    }
+
+    /// Adds a shape; `None`: the table is full.
+    #[cold]
+    fn intern(&mut self, raw: &RawRecord<'_>) -> Option<usize> {
+        if self.sites.len() >= MOST_SITES || self.bytes + self.shape.len() > MOST_SITE_BYTES {
+            return None;
+        }
+        self.bytes += self.shape.len();
+        let target = Text::new(raw.target);
+        let fields: SmallVec<[Text<'_>; 8]> = raw.fields.iter().map(|field| Text::new(field.name)).collect();
+        let has_bad_names = target.was_bad || fields.iter().any(|name| name.was_bad);
+        let names: Vec<&str> = std::iter::once("message").chain(fields.iter().map(Text::as_str)).collect();
+        let index = self.sites.len();
+        self.sites.push(Site::new(raw.level, target.as_str(), &names, has_bad_names));
+        self.by_shape.insert(self.shape.as_slice().into(), index);
+        Some(index)
+    }
+
+    /// Whether what tracing has cached for some callsite is not what `dispatch` says now: the cache has known races.
+    pub fn any_interest_is_stale(&self, dispatch: &Dispatch) -> bool {
+        self.sites.iter().chain(self.shared.iter().flatten().map(|site| &**site)).any(|site| site.is_stale(dispatch))
+    }
+}
+
+/// Level, target and names as one key. Lengths come first: strings that are not UTF-8 may contain any separator.
+#[inline]
+fn write_shape(shape: &mut Vec<u8>, raw: &RawRecord<'_>) {
+    shape.clear();
+    shape.push(raw.level as u8);
+    for name in std::iter::once(&raw.target).chain(raw.fields.iter().map(|field| &field.name)) {
+        shape.extend_from_slice(&(name.bytes.len() as u32).to_le_bytes());
+        shape.extend_from_slice(name.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::decode::decode;
+    use crate::record::encode::{Dynamic, Field, Text as Given, Value};
+
+    fn with_record<R>(target: &[u8], names: &[&[u8]], f: impl FnOnce(&RawRecord<'_>) -> R) -> R {
+        let mut fields: Vec<Field<'_>> = names.iter().map(|name| Field { name, value: Value::I64(1) }).collect();
+        let record = Dynamic::measure(3, target, Given::new(b"text"), &mut fields, 1 << 16);
+        let mut bytes = vec![0; record.size()];
+        record.write(&mut bytes, 0);
+        f(&decode(&bytes).expect("sound"))
+    }
+
+    #[test]
+    fn one_shape_has_one_callsite() {
+        let mut sites = Sites::default();
+        let first = with_record(b"shape::one", &[b"a"], |raw| sites.of(raw).0.metadata as *const _);
+        let again = with_record(b"shape::one", &[b"a"], |raw| sites.of(raw).0.metadata as *const _);
+        let other = with_record(b"shape::one", &[b"b"], |raw| sites.of(raw).0.metadata as *const _);
+        assert_eq!(first, again);
+        assert_ne!(first, other);
+    }
+
+    #[test]
+    fn hostile_bytes_do_not_make_shapes_run_into_each_other() {
+        let mut sites = Sites::default();
+        let fields = with_record(b"a", &[b"b"], |raw| sites.of(raw).0.metadata.fields().len());
+        let none = with_record(b"a\xFFb", &[], |raw| sites.of(raw).0.metadata.fields().len());
+        let joined = with_record(b"a\x01\0\0\0b", &[], |raw| sites.of(raw).0.metadata.fields().len());
+        assert_eq!((fields, none, joined), (2, 1, 1));
+    }
+
+    #[test]
+    fn a_full_table_shares_callsites() {
+        let mut sites = Sites::default();
+        for index in 0..MOST_SITES {
+            let target = format!("full::{index}");
+            assert!(!with_record(target.as_bytes(), &[], |raw| sites.of(raw).1));
+        }
+        with_record(b"full::one::more", &[b"key"], |raw| {
+            let (site, is_shared) = sites.of(raw);
+            assert!(is_shared);
+            let names: Vec<&str> = site.metadata.fields().iter().map(|field| field.name()).collect();
+            assert_eq!(names, ["message", "log.target", "context"]);
+        });
+        assert!(!with_record(b"full::7", &[], |raw| sites.of(raw).1), "what is in the table stays there");
+    }
+
+    #[test]
+    fn names_are_bounded_in_bytes() {
+        let mut sites = Sites::default();
+        let mut interned = 0;
+        for index in 0..MOST_SITES {
+            let target = format!("{index:0>1024}");
+            interned += usize::from(!with_record(target.as_bytes(), &[], |raw| sites.of(raw).1));
+        }
+        assert!(interned <= MOST_SITE_BYTES / 1024 && interned > MOST_SITE_BYTES / 1024 * 9 / 10, "{interned}");
+    }
+}
