@@ -456,8 +456,8 @@ fn no_ring_has_no_room() {
 
 #[test]
 fn discarded_ring_begins_anew() {
-    let ring = Ring::starting_at(4096, u64::MAX & !7).unwrap();
-    let mut run = Run::new(&ring, u64::MAX & !7);
+    let ring = Ring::starting_at(4096, !7).unwrap();
+    let mut run = Run::new(&ring, !7);
     for level in [1, 3] {
         while run.push(level, 128, How::Plain) {}
     }
