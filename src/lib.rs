@@ -17,6 +17,8 @@
 //!  check     bytes, no alloc   wait-free          merged by time    untrusted bytes   callsite      └───▶ callbacks
 //! ```
 //!
+//! [`docs`] tells how it works, what it costs and where it ends.
+//!
 //! Under the private cfg `logfusion_loom` only the protocols are built, on loom's atomics: see `loom-tests`.
 #![deny(unsafe_code)]
 
@@ -62,6 +64,8 @@ mod stats;
 mod clock;
 #[cfg(not(logfusion_loom))]
 mod config;
+#[cfg(not(logfusion_loom))]
+pub mod docs;
 #[allow(unsafe_code, reason = "raw system calls")]
 #[cfg(not(logfusion_loom))]
 mod os;

@@ -85,6 +85,29 @@ typedef struct sampler {
     uint64_t warnings;
 } sampler;
 
+static void print_field(const logfusion_field *field) {
+    printf(" %s=", field->name);
+    switch (field->type) {
+    case LOGFUSION_TYPE_I64:
+        printf("%" PRId64, field->value.i64);
+        break;
+    case LOGFUSION_TYPE_U64:
+        printf("%" PRIu64, field->value.u64);
+        break;
+    case LOGFUSION_TYPE_F64:
+        printf("%g", field->value.f64);
+        break;
+    case LOGFUSION_TYPE_BOOL:
+        printf("%s", field->value.boolean ? "true" : "false");
+        break;
+    case LOGFUSION_TYPE_POINTER:
+        printf("%p", field->value.pointer);
+        break;
+    default:
+        printf("%s", field->value.text.data);
+    }
+}
+
 static void print_sample(const logfusion_record *record, void *context) {
     static const char *const names[] = {"", "ERROR", "WARN", "INFO", "DEBUG", "TRACE"};
     static const char *const colors[] = {"", "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[34m", "\x1b[35m"};
@@ -104,8 +127,12 @@ static void print_sample(const logfusion_record *record, void *context) {
     const char *dim = self->color ? "\x1b[2m" : "";
     const char *reset = self->color ? "\x1b[0m" : "";
     uint64_t ms = record->time_ns / 1000000 % 100000;
-    printf("%s%02" PRIu64 ".%03" PRIu64 "%s %s%-5s%s %-8s %s%s:%s %s\n", dim, ms / 1000, ms % 1000, reset, color,
+    printf("%s%02" PRIu64 ".%03" PRIu64 "%s %s%-5s%s %-8s %s%s:%s %s", dim, ms / 1000, ms % 1000, reset, color,
            names[record->level], reset, record->thread_name, dim, record->target, reset, record->message);
+    for (size_t i = 0; i < record->field_count; i++) {
+        print_field(&record->fields[i]);
+    }
+    putchar('\n');
 }
 
 typedef struct contact_score {
