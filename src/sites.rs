@@ -140,7 +140,9 @@ impl Site {
 #[derive(Debug, Default)]
 pub struct Sites {
     sites: Vec<Site>,
-    by_shape: HashMap<Box<[u8]>, usize>,
+    by_shape: HashMap<Arc<[u8]>, usize>,
+    /// The shape of the record before, and its place: threads log in runs of one shape.
+    last: Option<(Arc<[u8]>, usize)>,
     bytes: usize,
     shared: [Option<Box<Site>>; 5],
     /// The shape of the record at hand; kept for its memory.
@@ -152,8 +154,14 @@ impl Sites {
     #[inline]
     pub fn of(&mut self, raw: &RawRecord<'_>) -> (&mut Site, bool) {
         write_shape(&mut self.shape, raw);
-        let known = self.by_shape.get(&*self.shape).copied();
-        match known.or_else(|| self.intern(raw)) {
+        if let Some((last, index)) = &self.last
+            && **last == *self.shape
+        {
+            return (&mut self.sites[*index], false);
+        }
+        let known = self.by_shape.get_key_value(&*self.shape).map(|(shape, index)| (shape.clone(), *index));
+        self.last = known.or_else(|| self.intern(raw));
+        match self.last.as_ref().map(|(_, index)| *index) {
             Some(index) => (&mut self.sites[index], false),
             None => {
                 let shared = self.shared[raw.level as usize - 1].get_or_insert_with(|| {
@@ -167,7 +175,7 @@ impl Sites {
 
     /// Adds a shape; `None`: the table is full.
     #[cold]
-    fn intern(&mut self, raw: &RawRecord<'_>) -> Option<usize> {
+    fn intern(&mut self, raw: &RawRecord<'_>) -> Option<(Arc<[u8]>, usize)> {
         if self.sites.len() >= MOST_SITES || self.bytes + self.shape.len() > MOST_SITE_BYTES {
             return None;
         }
@@ -178,8 +186,9 @@ impl Sites {
         let names: Vec<&str> = std::iter::once("message").chain(fields.iter().map(Text::as_str)).collect();
         let index = self.sites.len();
         self.sites.push(Site::new(raw.level, target.as_str(), &names, has_bad_names));
-        self.by_shape.insert(self.shape.as_slice().into(), index);
-        Some(index)
+        let shape: Arc<[u8]> = self.shape.as_slice().into();
+        self.by_shape.insert(shape.clone(), index);
+        Some((shape, index))
     }
 
     /// Whether what tracing has cached for some callsite is not what `dispatch` says now: the cache has known races.

@@ -98,11 +98,8 @@ impl Lane {
 
     /// The bytes of the record of `len` bytes that was peeked last.
     #[inline]
-    pub fn peeked(&mut self, len: usize) -> &[u8] {
-        match self.consumer.peek() {
-            Ok(Some(bytes)) if bytes.len() == len => bytes,
-            _ => &[],
-        }
+    pub fn peeked(&self, len: usize) -> &[u8] {
+        self.consumer.peeked(len)
     }
 
     /// Goes past a record.

@@ -355,7 +355,7 @@ fn deliver(
     events: &mut Events,
     dispatch: Option<&Dispatch>,
     engine: &Engine,
-    lane: &mut Lane,
+    lane: &Lane,
     thread: &lane::LaneThread,
     time_ns: u64,
     len: usize,

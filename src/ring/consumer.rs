@@ -114,6 +114,12 @@ impl<R: std::ops::Deref<Target = Ring>> Consumer<R> {
         unsafe { std::slice::from_raw_parts(self.ring.words().producer.buffer().add(offset), len) }
     }
 
+    /// The record of `len` bytes that [`peek`](Self::peek) returned, once more, without looking again.
+    #[inline]
+    pub fn peeked(&self, len: usize) -> &[u8] {
+        &self.contiguous()[..len]
+    }
+
     /// Goes past the record of `len` bytes that [`peek`](Self::peek) returned.
     #[inline]
     pub fn advance(&mut self, len: usize) {
