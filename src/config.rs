@@ -43,7 +43,7 @@ pub enum Overflow {
     /// Drop the record and count it.
     #[default]
     Drop,
-    /// Wait for room, at most this long; then drop.
+    /// Wait for room, at most this long; then drop. [`Duration::MAX`] waits without limit.
     Block(Duration),
 }
 
@@ -226,7 +226,7 @@ const IDLE: RangeInclusive<Duration> = Duration::from_micros(50)..=Duration::fro
 const NICE: RangeInclusive<i32> = -20..=19;
 /// What `block` means without a number.
 const BLOCK_DEFAULT: Duration = Duration::from_millis(1000);
-/// Keeps `Instant::now() + limit` from overflowing.
+/// The longest limit that is not "no limit".
 const BLOCK_MAX: Duration = Duration::from_millis(u32::MAX as u64);
 /// Linux keeps 16 bytes for a name, the NUL included.
 const NAME_MAX: usize = 15;
@@ -350,7 +350,7 @@ static SETTINGS: [Setting; 15] = [
             Overflow::Drop => "drop".to_owned(),
             Overflow::Block(limit) => format!("block:{}", limit.as_millis()),
         },
-        is_valid: |config| !matches!(config.overflow, Overflow::Block(limit) if limit > BLOCK_MAX),
+        is_valid: |config| !matches!(config.overflow, Overflow::Block(limit) if limit > BLOCK_MAX && limit != Duration::MAX),
         reset: |config, defaults| config.overflow = defaults.overflow,
     },
     Setting {
@@ -642,7 +642,7 @@ mod tests {
             output: OutputConfig { destination: Destination::File("".into()), ..OutputConfig::default() },
             ring_bytes: 3 << 20,
             rings_max_bytes: 0,
-            overflow: Overflow::Block(Duration::MAX),
+            overflow: Overflow::Block(BLOCK_MAX + Duration::from_millis(1)),
             idle: Duration::ZERO,
             drain_nice: 20,
             drain_name: "sixteen bytes ok".into(),
