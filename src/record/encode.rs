@@ -68,6 +68,11 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    #[inline]
+    fn size(&self) -> usize {
+        if let Self::Text(text) = self { text.size() } else { 8 }
+    }
+
     fn type_(&self) -> Type {
         match self {
             Self::I64(_) => Type::I64,
@@ -100,19 +105,36 @@ pub struct Dynamic<'a, 'f> {
 }
 
 impl<'a, 'f> Dynamic<'a, 'f> {
-    /// Measures a record of `level` (1 to 5) and cuts its texts, the message first and then each field in turn, so that
-    /// it takes at most `limit` bytes. `limit` must leave room for what cannot be cut; [`MIN_LIMIT`] always does.
+    /// Measures a record of `level` (1 to 5) and cuts its texts so that it takes at most `limit` bytes: the message is
+    /// fitted first, then each field in turn. Names are cut only if texts of no length are not enough. `limit` is at
+    /// least [`LEAST`]; [`MIN_LIMIT`] leaves room for all names that are not unusually long.
     pub fn measure(level: u32, target: &'a [u8], message: Text<'a>, fields: &'f mut [Field<'a>], limit: usize) -> Self {
-        debug_assert!((1..=5).contains(&level) && fields.len() <= MAX_FIELDS);
+        debug_assert!((1..=5).contains(&level) && fields.len() <= MAX_FIELDS && limit >= LEAST);
         let target = &target[..target.len().min(MAX_NAME)];
-        // What every part takes even when its text is cut to nothing: 8 bytes of text and 8 of full length.
-        const EMPTY: usize = 16;
-        let mut size = HEADER + 8 + align8(target.len() + 1) + EMPTY;
+        let mut size = HEADER + 8 + align8(target.len() + 1) + message.size();
         for field in fields.iter_mut() {
             field.name = &field.name[..field.name.len().min(MAX_NAME)];
-            size += align8(4 + field.name.len() + 1);
-            size += if let Value::Text(_) = field.value { EMPTY } else { 8 };
+            size += align8(4 + field.name.len() + 1) + field.value.size();
         }
+        if size <= limit {
+            return Self { kind: level, target, message, fields, size };
+        }
+        Self::measure_cut(level, target, message, fields, limit)
+    }
+
+    #[cold]
+    fn measure_cut(level: u32, target: &'a [u8], message: Text<'a>, fields: &'f mut [Field<'a>], limit: usize) -> Self {
+        let mut longest = MAX_NAME;
+        if fixed_size(target, fields, longest) > limit {
+            // Each name, the target included, gets one word and its share of what is left.
+            let shares = limit.saturating_sub(fixed_size(target, fields, 0));
+            longest = ((shares / (fields.len() + 1) & !7) + 3).min(MAX_NAME);
+        }
+        let target = &target[..target.len().min(longest)];
+        for field in fields.iter_mut() {
+            field.name = &field.name[..field.name.len().min(longest)];
+        }
+        let mut size = fixed_size(target, fields, longest);
         let mut left = limit.saturating_sub(size);
         let mut fit = |text: Text<'a>| {
             let text = text.limited(left & !7);
@@ -186,8 +208,25 @@ pub fn write_plain(out: &mut [u8], level: u32, ticks: u64, target: &[u8], messag
     copy_short(&mut message_out[4..4 + message.len()], message);
 }
 
-/// A limit that leaves room for every part that cannot be cut: the target, [`MAX_FIELDS`] names and as many values.
-pub const MIN_LIMIT: usize = HEADER + 8 + 2 * MAX_NAME + 16 + MAX_FIELDS * 24;
+/// What a text takes when it is cut to nothing: 8 bytes of text and 8 of full length.
+const EMPTY: usize = 16;
+
+/// Bytes that a record takes when its texts are cut to nothing and its names to `longest` bytes.
+fn fixed_size(target: &[u8], fields: &[Field<'_>], longest: usize) -> usize {
+    let field_size = |field: &Field<'_>| {
+        let name = align8(4 + field.name.len().min(longest) + 1);
+        name + if let Value::Text(_) = field.value { EMPTY } else { 8 }
+    };
+    let target = align8(target.len().min(longest) + 1);
+    HEADER + 8 + target + EMPTY + fields.iter().map(field_size).sum::<usize>()
+}
+
+/// A limit that cuts no name where the target takes [`MAX_NAME`] bytes and the names of [`MAX_FIELDS`] texts together as
+/// many.
+pub const MIN_LIMIT: usize = HEADER + 8 + align8(MAX_NAME + 1) + EMPTY + MAX_NAME + MAX_FIELDS * (12 + EMPTY);
+
+/// The least limit: the smallest record of [`MAX_FIELDS`] texts, all cut to nothing, with names of a few bytes.
+pub const LEAST: usize = HEADER + 8 + 8 + EMPTY + MAX_FIELDS * (8 + EMPTY);
 
 /// A message whose text the caller writes itself, in place: `capacity` bytes at [`TextInPlace::text_offset`].
 ///

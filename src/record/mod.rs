@@ -8,3 +8,5 @@
 pub mod decode;
 pub mod encode;
 pub mod layout;
+#[cfg(all(test, not(logfusion_loom)))]
+mod tests;

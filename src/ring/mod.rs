@@ -79,6 +79,9 @@ pub use producer::{Full, LEVELS, Parked, Producer, REASONS, Reason, Reservation}
 /// Smallest capacity. Loom explores rings of 64 bytes: its state space grows with every record.
 pub const MIN_CAPACITY: usize = if cfg!(logfusion_loom) { 64 } else { 4096 };
 
+// Every record can be cut to a quarter of the smallest ring.
+const _: () = assert!(cfg!(logfusion_loom) || crate::record::encode::LEAST <= MIN_CAPACITY / 4);
+
 /// Longest record in a ring of this capacity: 1/16 of it, or what a record needs at the least.
 pub const fn max_record(capacity: usize) -> usize {
     if cfg!(logfusion_loom) {
