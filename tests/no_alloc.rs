@@ -1,0 +1,193 @@
+//! No allocation: none on a calling thread after its first record, and none for a record on the drain thread.
+//!
+//! A counting allocator keeps a count for each thread. The callers' rule is exact: 0. The drain's is as well: 100,000
+//! records of text after a warm-up cost 0 allocations, chores included.
+mod common;
+
+use common::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    COUNT.set(COUNT.get() + 1);
+}
+
+// SAFETY: everything is passed on to the system's allocator; a `const` thread-local without a destructor allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises are the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The drain thread's count, as the callback last saw it.
+static DRAIN: AtomicU64 = AtomicU64::new(0);
+
+unsafe extern "C-unwind" fn look(_: *const logfusion::c_api::CRecord, _: *mut c_void) {
+    DRAIN.store(COUNT.get(), Ordering::Relaxed);
+}
+
+/// The drain thread's count now.
+fn drains_count() -> u64 {
+    assert_eq!(log(INFO, c"look", c"how many?"), OK);
+    flush_all();
+    DRAIN.load(Ordering::Relaxed)
+}
+
+fn assert_none(what: &str, mut f: impl FnMut()) {
+    let before = COUNT.get();
+    f();
+    assert_eq!(COUNT.get() - before, 0, "{what} allocated on the calling thread");
+}
+
+const ROUNDS: usize = 200;
+
+fn calls(fields: &[Field], batch: &[Entry]) {
+    // Nothing may be dropped but what is meant to be: 200 rounds of a batch of 1,000 would flood the ring.
+    assert_none("logfusion_log", || {
+        for _ in 0..ROUNDS {
+            assert_eq!(log(INFO, c"calls", c"a message of some thirty-five bytes"), OK);
+        }
+    });
+    assert_none("logfusion_log_n", || {
+        for _ in 0..ROUNDS {
+            assert_eq!(log_bytes(WARN, b"calls", b"with a length"), OK);
+        }
+    });
+    assert_none("logfusion_log_fields", || {
+        for _ in 0..ROUNDS {
+            assert_eq!(log_fields(ERROR, c"calls", c"with fields", fields), OK);
+        }
+    });
+    assert_none("reserve and commit", || {
+        for _ in 0..ROUNDS {
+            assert_eq!(reserve_and_commit(INFO, c"calls", b"written in place"), OK);
+        }
+    });
+    assert_none("a batch of 1,000", || assert_eq!(log_batch(batch), batch.len() as isize));
+    assert_none("what is disabled", || {
+        for _ in 0..ROUNDS {
+            assert_eq!(log(TRACE, c"calls", c"nobody wants this"), OK);
+            assert_eq!(log_bytes(TRACE, b"calls", b"nor this"), OK);
+            assert_eq!(log_fields(TRACE, c"calls", c"nor this", fields), OK);
+            assert_eq!(reserve(TRACE, c"calls", 10), Err(OK));
+        }
+    });
+    assert_none("bad arguments", || {
+        for _ in 0..ROUNDS {
+            assert!(log(17, c"calls", c"no such level") < 0);
+            assert!(log_bytes(INFO, b"bad \xFF target", b"bad \xFF text") == OK);
+        }
+    });
+    assert_none("a re-entered call", || {
+        let (place, _) = reserve(INFO, c"calls", 10).unwrap();
+        for _ in 0..ROUNDS {
+            assert_eq!(log(INFO, c"calls", c"inside an open record"), E_DROPPED);
+        }
+        // SAFETY: room for 10 bytes was asked for and the limit is larger.
+        unsafe { place.write_bytes(b'x', 10) };
+        assert_eq!(logfusion::c_api::logfusion_commit(10), OK);
+    });
+}
+
+#[test]
+fn nothing_allocates_in_steady_state() {
+    let _limit = Limit::seconds(120);
+    let dir = TempDir::new("no-alloc");
+    start(&Config { output: Some(dir.path("log")), ring_bytes: 8 << 20, ..Config::default() });
+    let handle = subscribe::<()>(c"look", INFO, look, std::ptr::null());
+
+    let fields =
+        [Field::i64(c"a", -1), Field::u64(c"b", 2), Field::f64(c"c", 2.5), Field::bool(c"d", true), Field::text(c"e", "text")];
+    let batch: Vec<_> = (0..1000).map(|_| Entry::new(INFO, "calls", "one of a thousand")).collect();
+
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                assert_eq!(log(INFO, c"calls", c"the first record"), OK);
+                calls(&fields, &batch);
+                flush_all();
+                // Again, now that the ring has been drained, and past its end.
+                for _ in 0..20 {
+                    calls(&fields, &batch);
+                    flush_all();
+                }
+            });
+        }
+    });
+    assert_eq!(stats().counts.dropped_full, 0, "the ring was large enough");
+
+    // A full ring.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            assert_eq!(log(INFO, c"calls", c"the first record"), OK);
+            let text = [b'x'; 400];
+            assert_none("a full ring", || {
+                let mut dropped = 0;
+                for _ in 0..1_000_000 {
+                    dropped += u32::from(log_bytes(INFO, b"calls", &text) == E_DROPPED);
+                    if dropped > 1000 {
+                        return;
+                    }
+                }
+                panic!("the ring was never full");
+            });
+        });
+    });
+
+    // The drain.
+    let records = |count: usize| {
+        for number in 0..count {
+            let status = match number % 3 {
+                0 => log(INFO, c"drain", c"a message of some thirty-five bytes"),
+                1 => log_fields(WARN, c"drain", c"with fields", &fields),
+                _ => log_batch(&batch[..10]) as i32 - 10,
+            };
+            assert_eq!(status, OK);
+            if number % 1000 == 999 {
+                flush_all();
+            }
+        }
+    };
+    records(10_000);
+    // Reports of what was dropped above are made by now, and the thread that dropped is gone.
+    wait_until(std::time::Duration::from_secs(5), "the threads' ends", || stats().threads_live <= 2);
+    drains_count();
+    let delivered = stats().counts.delivered;
+    let before = drains_count();
+    records(26_000);
+    let after = drains_count();
+    assert!(stats().counts.delivered - delivered >= 100_000);
+    assert_eq!(after - before, 0, "allocations on the drain thread for 100,000 records");
+
+    assert_eq!(unsubscribe(handle, -1), OK);
+}
