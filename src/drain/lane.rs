@@ -5,7 +5,6 @@ use crate::producers::Slot;
 use crate::record::decode::ticks;
 use crate::ring::{Consumer, LEVELS, Ring};
 use crate::stats::Outcome;
-use crate::sync::{Mistake, seeded};
 use std::ffi::CString;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -135,13 +134,8 @@ impl Lane {
     }
 
     /// Whether the thread has ended and its ring is empty for good: see [`crate::producers`], "The last record".
-    pub fn is_finished(&mut self) -> bool {
-        let empty_before = self.consumer.is_drained();
-        // A look at each lock costs its line; a ring that has something to read is not done anyway.
-        if !empty_before || !self.slot().owner_is_gone() {
-            return false;
-        }
-        if seeded(Mistake::EmptyBeforeGone) { empty_before } else { self.consumer.is_drained() }
+    pub fn is_finished(&self) -> bool {
+        self.consumer.is_drained_for_good(|| self.slot().owner_is_gone())
     }
 
     /// Records dropped by level since the last question; `None`: none.

@@ -155,6 +155,13 @@ impl<R: std::ops::Deref<Target = Ring>> Consumer<R> {
         self.ring.words().producer.head() == self.released
     }
 
+    /// Whether the ring is empty for good: `owner_is_gone` says that the producer's thread has ended, and a look *after*
+    /// that finds nothing. See `producers`, "The last record".
+    pub fn is_drained_for_good(&self, owner_is_gone: impl FnOnce() -> bool) -> bool {
+        // The question costs a line of its own; a ring that has something to read is not done anyway.
+        self.is_drained() && owner_is_gone() && (seeded(Mistake::EmptyBeforeGone) || self.is_drained())
+    }
+
     /// How far this side has read, and how much of that was padding: for the ledger's second witness.
     pub fn position(&self) -> (u64, u64) {
         (self.next, self.padding)

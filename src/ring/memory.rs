@@ -112,15 +112,17 @@ impl Ring {
     }
 
     /// Returns the pages of an unused ring to the system. It must be [`renew`](Self::renew)ed before it is used again.
-    #[cfg(not(logfusion_loom))]
     pub fn discard(&self) {
+        #[cfg(logfusion_loom)]
+        self.words().track_write(0, self.capacity);
         self.storage.discard();
     }
 
     /// Makes a discarded ring empty and populated again. The caller is the only user of the ring.
-    #[cfg(not(logfusion_loom))]
     pub fn renew(&self) {
         self.storage.populate();
+        #[cfg(logfusion_loom)]
+        self.forget_words();
         self.start(0);
     }
 
@@ -164,10 +166,21 @@ impl Ring {
 }
 
 #[cfg(logfusion_loom)]
+impl Ring {
+    /// The caller must be the only user of the ring: the model fails if it is not.
+    fn forget_words(&self) {
+        if !std::thread::panicking() {
+            self.words().track_write(0, self.capacity);
+        }
+        // SAFETY: `start` wrote the words, and nobody uses them any more. They own the cells.
+        unsafe { self.words_ptr().drop_in_place() };
+    }
+}
+
+#[cfg(logfusion_loom)]
 impl Drop for Ring {
     fn drop(&mut self) {
-        // SAFETY: `start` wrote the words, and nobody uses the ring any more. Loom counts its objects.
-        unsafe { self.words_ptr().drop_in_place() };
+        self.forget_words();
     }
 }
 
@@ -193,6 +206,14 @@ mod stand_in {
         pub fn as_ptr(&self) -> NonNull<u8> {
             self.0.cast()
         }
+
+        /// Leaves no bytes behind, as the system does; the words' page is written anew by `Ring::renew`.
+        pub fn discard(&self) {
+            // SAFETY: the pages behind the first hold the buffer, which the caller alone uses.
+            unsafe { self.0.cast::<Page>().add(1).write_bytes(0, self.0.len() - 1) };
+        }
+
+        pub fn populate(&self) {}
     }
 
     impl Drop for Storage {
