@@ -28,8 +28,8 @@ use crate::engine::{self, Engine, STATE, Sink};
 use crate::os;
 use crate::output::{Destination, Directives, Output, OutputConfig};
 use crate::producers::{self, lock};
-use crate::run_state::{CALLERS, RUNNING, STOPPED};
-use crate::sync::{AtomicBool, Ordering, fence};
+use crate::run_state::{self, CALLERS, RUNNING, STOPPED};
+use crate::sync::{AtomicBool, Ordering};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, Once, TryLockError};
 use std::thread::JoinHandle;
@@ -186,16 +186,16 @@ impl Engine {
     pub fn shut_down(&'static self) {
         {
             let mut lifecycle = lock(&self.lifecycle);
-            if STATE.get() == STOPPED {
-                return;
+            if STATE.get() != STOPPED {
+                self.stop(&mut lifecycle, STOPPED, None);
             }
-            self.stop(&mut lifecycle, STOPPED, None);
         }
-        // Pairs with the fence of `settle_late_push`: a push whose caller found the lifecycle taken is seen here.
-        fence(Ordering::SeqCst);
-        if lock(&self.slots).any_queued() {
-            self.start_automatically();
-        }
+        self.look_again();
+    }
+
+    /// Called by whoever held the lifecycle's lock and may have left the engine stopped.
+    fn look_again(&'static self) {
+        run_state::look_again(|| lock(&self.slots).any_queued(), || self.start_automatically());
     }
 
     fn stop(&'static self, lifecycle: &mut Lifecycle, next: u32, limit: Option<Duration>) {
@@ -222,11 +222,7 @@ impl Engine {
             return;
         }
         match STATE.get() {
-            STOPPED => {
-                // Pairs with the fence of `shut_down`.
-                fence(Ordering::SeqCst);
-                self.start_automatically();
-            }
+            STOPPED => run_state::start_late(|| self.start_automatically()),
             CALLERS => {
                 if let Some(mut drain) = lock_within(&self.drain, Some(Duration::from_secs(1))) {
                     drain.pass(self, None);
@@ -323,7 +319,11 @@ extern "C" fn before_fork() {
 }
 
 extern "C" fn after_fork_in_parent() {
-    _ = HELD.try_with(|held| held.borrow_mut().take());
+    let held = HELD.try_with(|held| held.borrow_mut().take()).ok().flatten();
+    if held.is_some() {
+        drop(held);
+        engine::current().look_again();
+    }
 }
 
 extern "C" fn after_fork_in_child() {

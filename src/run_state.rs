@@ -22,8 +22,24 @@
 //! last pass delivers the record, or the caller sees that the engine stopped and settles it (or both: then the caller
 //! finds nothing left to do). The barriers are asymmetric, since the caller's side runs at each call and the other once
 //! a stop: see [`crate::sync::light_barrier`]. Loom: `NoCheckAfterPush`, `NoBarrierAfterPush`.
+//!
+//! # Who settles it
+//!
+//! A caller that came late starts the engine, but never waits for the lifecycle's lock: a stop holds it while
+//! callbacks run. Where the lock is taken, the record is left to whoever holds it.
+//!
+//! ```text
+//!   caller                          stop
+//!   ──────                          ────
+//!   head.store(…)                   unlock
+//!   fence                           fence
+//!   try_lock: start                 any head.load() that is not read? start
+//! ```
+//!
+//! The same figure: the caller finds the lock free, or the record is found by who let it go. The light barrier is no
+//! fence here, since there is no heavy one on the other side. Loom: `NoFenceBeforeStart`, `NoLookAfterStop`.
 
-use crate::sync::{AtomicU32, Mistake, Ordering, heavy_barrier, light_barrier, seeded};
+use crate::sync::{AtomicU32, Mistake, Ordering, fence, heavy_barrier, light_barrier, seeded};
 
 /// Nobody delivers.
 pub const STOPPED: u32 = 0;
@@ -69,5 +85,23 @@ impl RunState {
         if state != RUNNING {
             heavy_barrier();
         }
+    }
+}
+
+/// The late caller's half of "Who settles it": `try_start` starts the engine unless the lifecycle's lock is taken.
+pub fn start_late(try_start: impl FnOnce()) {
+    if !seeded(Mistake::NoFenceBeforeStart) {
+        // Pairs with the fence of `look_again`.
+        fence(Ordering::SeqCst);
+    }
+    try_start();
+}
+
+/// The other half, after the lifecycle's lock was let go: a push whose caller found it taken is found by `any_queued`.
+pub fn look_again(any_queued: impl FnOnce() -> bool, try_start: impl FnOnce()) {
+    // Pairs with the fence of `start_late`.
+    fence(Ordering::SeqCst);
+    if !seeded(Mistake::NoLookAfterStop) && any_queued() {
+        try_start();
     }
 }

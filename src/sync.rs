@@ -2,7 +2,8 @@
 //!
 //! Every lock-free protocol of the engine takes its primitives from here, so that one build of the same source runs on
 //! `std` and another, under the private cfg `logfusion_loom`, is explored by [loom](https://docs.rs/loom): all
-//! interleavings and all weakly ordered outcomes of a small model. `clippy.toml` forbids the `std` types elsewhere.
+//! interleavings and all weakly ordered outcomes of a small model. `ci/clippy` keeps the `std` types out
+//! of them.
 //!
 //! # Seeded mistakes
 //!
@@ -64,6 +65,14 @@ pub enum Mistake {
     NoCheckAfterPush,
     /// The late caller's push and its look at the state are not ordered.
     NoBarrierAfterPush,
+    /// The late caller's push and its look at the lifecycle's lock are not ordered.
+    NoFenceBeforeStart,
+    /// A stop does not look at the rings again after it let the lifecycle go.
+    NoLookAfterStop,
+    /// A flush request does not carry what its caller knows.
+    RelaxedTicket,
+    /// A flush request and the look at the state are not ordered.
+    NoBarrierAfterRequest,
 }
 
 /// Whether a model switched this mistake on.
