@@ -78,6 +78,9 @@ pub mod pace;
 #[cfg(logfusion_loom)]
 #[path = "callbacks/quiescence.rs"]
 pub mod quiescence;
+#[cfg(logfusion_loom)]
+#[path = "drain/tickets.rs"]
+pub mod tickets;
 
 /// The version of the crate and of the C API.
 #[cfg(not(logfusion_loom))]

@@ -2,20 +2,22 @@
 //!
 //! A request is a ticket. A pass reads the latest ticket *before* it snapshots the heads, so everything that was published
 //! before the request is covered by that pass or an earlier one; when it has written its text, it says that ticket is done.
+//! See [`super::tickets`].
 
+use super::tickets::Tickets;
 use crate::engine::{self, Engine, STATE};
 use crate::lifecycle::lock_within;
 use crate::output::OutputStats;
 use crate::producers::{self, lock};
 use crate::run_state::{CALLERS, RUNNING};
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::AtomicBool;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Requests and what became of them.
 #[derive(Debug, Default)]
 pub struct Flush {
-    requested: AtomicU64,
+    tickets: Tickets,
     done: Mutex<u64>,
     changed: Condvar,
     output: Mutex<OutputCounts>,
@@ -60,8 +62,7 @@ pub struct Counts {
 impl Flush {
     /// The latest ticket. Read before the heads are.
     pub(crate) fn latest_request(&self) -> u64 {
-        // Acquire: pairs with the AcqRel of `flush`; what its caller knows to be accepted is visible.
-        self.requested.load(Ordering::Acquire)
+        self.tickets.latest()
     }
 
     /// Whether somebody waits.
@@ -136,7 +137,7 @@ impl Engine {
         if timeout == Some(Duration::ZERO) && !lock(&self.slots).any_queued() {
             return self.flush.outcome();
         }
-        let ticket = self.flush.requested.fetch_add(1, Ordering::AcqRel) + 1;
+        let ticket = self.flush.tickets.request();
         let has_thread = self.drain_thread.load().is_some();
         let in_time = match STATE.get() {
             RUNNING if has_thread => {

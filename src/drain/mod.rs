@@ -21,6 +21,7 @@ mod flush;
 pub mod lane;
 pub mod merge;
 pub mod pace;
+mod tickets;
 
 pub use flush::{Flush, FlushError};
 
