@@ -61,7 +61,8 @@ impl Quiescence {
         self.0.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0
     }
 
-    /// Whether no call is running. After [`close`](Self::close) it stays so once it is so.
+    /// Whether no call is running. After [`close`](Self::close) no call runs again once it is so; a late
+    /// [`enter`](Self::enter) may count for a moment and take itself back.
     pub fn is_quiet(&self) -> bool {
         // Acquire: pairs with the Release of `leave`.
         seeded(Mistake::CloseWithoutWait) || self.0.load(Ordering::Acquire) & !CLOSED == 0

@@ -16,7 +16,7 @@
 //!   ─────                           ─────
 //!   state.store(ASLEEP)             the reason: head.store, request
 //!   fence                           fence
-//!   look for a reason               state.load() == ASLEEP? swap(AWAKE), unpark
+//!   look for a reason               state ASLEEP → AWAKE? unpark
 //!   park
 //! ```
 //!
@@ -58,7 +58,9 @@ impl Sleeper {
             // Pairs with the fence of `sleep`.
             fence(Ordering::SeqCst);
         }
-        self.0.load(Ordering::Relaxed) == ASLEEP && self.0.swap(AWAKE, Ordering::Relaxed) == ASLEEP
+        // An exchange that fails writes nothing: no AWAKE of an old wake stands beside the ASLEEP of the next sleep.
+        self.0.load(Ordering::Relaxed) == ASLEEP
+            && self.0.compare_exchange(ASLEEP, AWAKE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
