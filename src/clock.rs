@@ -18,8 +18,6 @@
 //!
 //! The atomic here is `std`'s in every build: it is one flag that is written once, and no model has a clock.
 
-#![allow(clippy::disallowed_types)] // see above
-
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 

@@ -20,8 +20,6 @@
 //!
 //! Atomics are `std`'s in every build: no model reaches below this module.
 
-#![allow(clippy::disallowed_types)] // see above
-
 #[cfg(target_os = "linux")]
 pub use linux::*;
 #[cfg(not(target_os = "linux"))]
