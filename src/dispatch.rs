@@ -179,11 +179,35 @@ fn queue_nested(event: &Event<'_>) {
 }
 
 /// After a subscriber panicked: per-layer filters may still hold their verdicts on the lost event, and would apply them to
-/// the next one. Asking about any other event replaces them; this one is TRACE, so next to nobody sees it.
+/// the next one. Another event, asked about and given, replaces them. It does not go through the macros: where nobody wants
+/// its level, they would not even ask.
 pub fn clear_filter_state(dispatch: &Dispatch) {
     NESTED.set(false);
-    let _scope = dispatcher::set_default(dispatch);
-    tracing::trace!(target: "logfusion::probe", "a subscriber panicked");
+    let metadata = &PROBE_METADATA;
+    let message = Some(&"a subscriber panicked" as &dyn Value);
+    give(dispatch, true, &Event::new(metadata, &metadata.fields().value_set_all(&[message])));
+}
+
+/// The callsite of the event after a panic. It is not registered: nobody may answer for it once and for all.
+struct Probe;
+
+static PROBE: Probe = Probe;
+
+static PROBE_METADATA: Metadata<'static> = tracing_core::metadata! {
+    name: "probe",
+    target: "logfusion::probe",
+    level: tracing_core::Level::TRACE,
+    fields: &["message"],
+    callsite: &PROBE,
+    kind: tracing_core::metadata::Kind::EVENT,
+};
+
+impl tracing_core::Callsite for Probe {
+    fn set_interest(&self, _: Interest) {}
+
+    fn metadata(&self) -> &Metadata<'_> {
+        &PROBE_METADATA
+    }
 }
 
 /// An event that outlives its call.

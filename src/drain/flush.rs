@@ -9,7 +9,7 @@ use crate::engine::{self, Engine, STATE};
 use crate::lifecycle::lock_within;
 use crate::output::OutputStats;
 use crate::producers::{self, lock};
-use crate::run_state::{CALLERS, RUNNING};
+use crate::run_state::{CALLERS, RUNNING, STOPPED};
 use crate::sync::AtomicBool;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -137,17 +137,38 @@ impl Engine {
         if timeout == Some(Duration::ZERO) && !lock(&self.slots).any_queued() {
             return self.flush.outcome();
         }
+        if self.flush_in_time(timeout) { self.flush.outcome() } else { Err(FlushError::Timeout) }
+    }
+
+    fn flush_in_time(&'static self, timeout: Option<Duration>) -> bool {
         let ticket = self.flush.tickets.request();
         let has_thread = self.drain_thread.load().is_some();
-        let in_time = match STATE.get() {
+        match STATE.get() {
             RUNNING if has_thread => {
                 engine::wake();
                 self.flush.wait(ticket, timeout)
             }
             RUNNING | CALLERS => self.flush_here(timeout),
-            _ => true,
-        };
-        if in_time { self.flush.outcome() } else { Err(FlushError::Timeout) }
+            _ => self.flush_while_stopped(timeout),
+        }
+    }
+
+    /// Nothing runs, or a stop is under way, which delivers what is queued or starts the engine again.
+    fn flush_while_stopped(&'static self, timeout: Option<Duration>) -> bool {
+        let started = Instant::now();
+        while lock(&self.slots).any_queued() {
+            let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
+            if left == Some(Duration::ZERO) {
+                return false;
+            }
+            if STATE.get() != STOPPED {
+                return self.flush_in_time(left);
+            }
+            // A late push whose caller is about to start the engine, or has found the lifecycle taken: this one starts it.
+            self.start_automatically();
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        true
     }
 
     /// Where no thread drains: the caller does.

@@ -49,6 +49,8 @@ use tracing_core::{Dispatch, LevelFilter};
 #[derive(Default)]
 pub struct Drain {
     lanes: Vec<Lane>,
+    /// Since the last look which threads have ended.
+    new_lanes: usize,
     merge: Merge,
     clock: Option<Calibration>,
     events: Events,
@@ -112,6 +114,10 @@ pub(crate) fn run(engine: &'static Engine, config: &Config) {
 /// Text is written when so much has been formatted, or when the pass ends.
 const CHUNK: usize = 64 << 10;
 
+/// After so many new threads, at least, the drain looks which ones have ended: threads that come and go in quick
+/// succession use few rings. Of many live threads it takes a quarter as many, so that the looks stay cheap.
+const MOST_NEW_LANES: usize = 16;
+
 /// How often the drain looks after what need not be looked after in each pass.
 const CHORES: Duration = Duration::from_millis(250);
 
@@ -132,6 +138,7 @@ impl Drain {
         while let Some(slot) = engine.new_slots.pop() {
             // SAFETY: a slot is handed over once, by the thread that made it, and this is the only place that takes it.
             self.lanes.push(unsafe { Lane::new(slot) });
+            self.new_lanes += 1;
         }
         self.choose_subscriber(engine);
         if self.clock.is_none() {
@@ -142,6 +149,9 @@ impl Drain {
             self.speak();
             let pass = self.take(engine, deadline);
             self.write_out(engine);
+            if self.new_lanes >= MOST_NEW_LANES.max(self.lanes.len() / 4) {
+                self.retire(engine);
+            }
             if self.next_chores.is_none_or(|next| Instant::now() >= next) {
                 self.chores(engine);
                 self.write_out(engine);
@@ -158,6 +168,8 @@ impl Drain {
     /// logged while it was delivered.
     pub(crate) fn finish(&mut self, engine: &'static Engine) {
         self.pass(engine, None);
+        // The last pass says what was dropped until now.
+        self.next_chores = None;
         producers::deliver(engine, || {
             let _scope = set_default(&WRAPPER);
             tracing::debug!(target: "logfusion", "stopping");
@@ -201,6 +213,11 @@ impl Drain {
         {
             dispatch::set_current(output.dispatch().clone(), Some(engine.filter.max_level()));
             self.dispatch = Some(output.dispatch().clone());
+            self.rebuild(engine);
+        } else if engine.sink() == Sink::None && self.dispatch.is_none() {
+            // Without it, Rust's events and the engine's own would go on to the output of the run before.
+            dispatch::set_current(Dispatch::none(), Some(LevelFilter::OFF));
+            self.dispatch = Some(Dispatch::none());
             self.rebuild(engine);
         }
     }
@@ -284,16 +301,20 @@ impl Drain {
             clock.refine();
         }
         self.verify_interest(engine);
-        self.report_drops();
-        let retired = &mut Vec::new();
-        self.lanes.retain_mut(|lane| {
-            let is_gone = lane.is_finished();
-            if is_gone {
-                retired.push(lane.slot().clone());
-            }
-            !is_gone
-        });
-        for slot in retired.drain(..) {
+        self.retire(engine);
+        report_drops(&mut self.lanes);
+        self.report_losses();
+    }
+
+    /// Closes the books of threads that have ended, and lets their rings go.
+    fn retire(&mut self, engine: &Engine) {
+        self.new_lanes = 0;
+        let mut finished: Vec<Lane> = self.lanes.extract_if(.., |lane| lane.is_finished()).collect();
+        // Only now nothing can be added to what they dropped.
+        report_drops(&mut finished);
+        for lane in finished {
+            let slot = lane.slot().clone();
+            drop(lane);
             lock(&engine.slots).end(&slot);
             engine.retire(slot);
         }
@@ -306,7 +327,8 @@ impl Drain {
         // A host's maximum level cannot be asked for, so its caches are computed anew about once a second.
         let level_is_stale = match engine.sink() {
             Sink::Host => self.chores_done.is_multiple_of(4),
-            _ => engine.filter.max_level() > LevelFilter::current(),
+            Sink::Own => engine.filter.max_level() > LevelFilter::current(),
+            Sink::None => false,
         };
         if level_is_stale || self.events.any_interest_is_stale(dispatch) {
             self.rebuild(engine);
@@ -315,18 +337,8 @@ impl Drain {
         }
     }
 
-    /// Says which threads lost records since the last report.
-    fn report_drops(&mut self) {
-        for lane in &mut self.lanes {
-            if let Some([error, warn, info, debugs, trace]) = lane.new_drops() {
-                let thread = lane.thread();
-                let (name, id) = (&*thread.info.name, thread.info.id);
-                tracing::warn!(
-                    target: "logfusion", thread = name, thread_id = id, error, warn, info, debug = debugs, trace,
-                    "records were dropped"
-                );
-            }
-        }
+    /// Says what was lost on the way out since the last report.
+    fn report_losses(&mut self) {
         let nested = dispatch::NESTED_DROPPED.load(Ordering::Relaxed);
         if nested > self.nested_dropped {
             let count = nested - self.nested_dropped;
@@ -339,6 +351,20 @@ impl Drain {
             self.lost_records = stats.lost_records;
             let error = stats.last_error.map(|error| error.to_string()).unwrap_or_default();
             tracing::warn!(target: "logfusion", count, error, "records could not be written");
+        }
+    }
+}
+
+/// Says which threads lost records since the last report.
+fn report_drops(lanes: &mut [Lane]) {
+    for lane in lanes {
+        if let Some([error, warn, info, debugs, trace]) = lane.new_drops() {
+            let thread = lane.thread();
+            let (name, id) = (&*thread.info.name, thread.info.id);
+            tracing::warn!(
+                target: "logfusion", thread = name, thread_id = id, error, warn, info, debug = debugs, trace,
+                "records were dropped"
+            );
         }
     }
 }
