@@ -53,22 +53,22 @@ fn threads_end_and_their_rings_go_on() {
     let before = resident_bytes();
     let mut most = 0;
     for round in 0..THREADS / 4 {
-        std::thread::scope(|scope| {
-            for thread in 0..4 {
-                scope.spawn(move || {
-                    let number = round * 4 + thread;
-                    NUMBER.set(number);
-                    // Registered before and after the thread's first record.
-                    BEFORE.with(|_| ());
-                    // SAFETY: the key was made; the value is not null and not a pointer.
-                    unsafe { libc::pthread_setspecific(key, std::ptr::without_provenance(number + 1)) };
-                    for text in ["one", "two"] {
-                        assert_eq!(log_text(INFO, "exit", &format!("{number} {text}")), OK);
-                    }
-                    AFTER.with(|_| ());
-                });
-            }
+        // Joined, not scoped: a scope ends before the threads' destructors have run.
+        let threads = [0, 1, 2, 3].map(|thread| {
+            std::thread::spawn(move || {
+                let number = round * 4 + thread;
+                NUMBER.set(number);
+                // Registered before and after the thread's first record.
+                BEFORE.with(|_| ());
+                // SAFETY: the key was made; the value is not null and not a pointer.
+                unsafe { libc::pthread_setspecific(key, std::ptr::without_provenance(number + 1)) };
+                for text in ["one", "two"] {
+                    assert_eq!(log_text(INFO, "exit", &format!("{number} {text}")), OK);
+                }
+                AFTER.with(|_| ());
+            })
         });
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
         most = most.max(resident_bytes());
     }
     flush_all();
