@@ -128,7 +128,7 @@ impl<'a, 'f> Dynamic<'a, 'f> {
         if fixed_size(target, fields, longest) > limit {
             // Each name, the target included, gets one word and its share of what is left.
             let shares = limit.saturating_sub(fixed_size(target, fields, 0));
-            longest = ((shares / (fields.len() + 1) & !7) + 3).min(MAX_NAME);
+            longest = (((shares / (fields.len() + 1)) & !7) + 3).min(MAX_NAME);
         }
         let target = &target[..target.len().min(longest)];
         for field in fields.iter_mut() {

@@ -67,7 +67,7 @@ impl Slow {
     /// The NUL, and zeros as far as needed.
     fn end(&mut self) {
         self.0.push(0);
-        while self.0.len() % 8 != 0 {
+        while !self.0.len().is_multiple_of(8) {
             self.0.push(0);
         }
     }
@@ -328,7 +328,7 @@ fn long_names_share_what_there_is() {
         let record = decode(&bytes).unwrap();
         assert_eq!(record.fields.len(), MAX_FIELDS);
         let shortest = record.fields.iter().map(|field| field.name.bytes.len()).min().unwrap();
-        assert!(shortest >= ((limit - LEAST) / (MAX_FIELDS + 1) & !7).min(MAX_NAME));
+        assert!(shortest >= (((limit - LEAST) / (MAX_FIELDS + 1)) & !7).min(MAX_NAME));
     }
 }
 
