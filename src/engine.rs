@@ -141,6 +141,11 @@ impl Engine {
     pub(crate) fn replace_in_child(&'static self) -> &'static Self {
         let filter = Arc::new(Filter::new(Directives::clone(&self.filter.load())));
         let child = Self::new(Config::clone(&self.settings()), filter);
+        // After a raw `clone` no handler hands the settings on. They are not read under the lifecycle's lock: a thread
+        // that does not exist here may hold it.
+        if STATE.get() != crate::run_state::STOPPED {
+            lock(&child.lifecycle).restart_with(Config::clone(&self.settings()));
+        }
         STATE.set(crate::run_state::STOPPED);
         install(std::ptr::from_ref(self).cast_mut(), child)
     }

@@ -47,6 +47,13 @@ pub struct Lifecycle {
     trouble: Option<StartError>,
 }
 
+impl Lifecycle {
+    /// Has the next start use these settings, unless it is given others.
+    pub(crate) fn restart_with(&mut self, in_force: Config) {
+        self.in_force = Some(in_force);
+    }
+}
+
 /// What went wrong at a start. The engine runs all the same.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StartError {
@@ -285,13 +292,16 @@ extern "C" fn at_exit() {
     EXITING.store(true, Ordering::Relaxed);
     let engine = engine::current();
     // The exit may have been called inside a callback: the drain then waits for the exit, not the exit for the drain.
-    if STATE.get() == RUNNING
-        && !producers::is_delivering()
-        && let Some(mut lifecycle) = lock_within(&engine.lifecycle, Some(EXIT_LIMIT))
-    {
-        engine.stop(&mut lifecycle, CALLERS, Some(EXIT_LIMIT));
-    } else {
+    if producers::is_delivering() {
         STATE.set(CALLERS);
+        return;
+    }
+    // A stop that is under way on another thread holds the lifecycle until everything is delivered.
+    match lock_within(&engine.lifecycle, Some(EXIT_LIMIT)) {
+        Some(mut lifecycle) if STATE.get() == RUNNING || lock(&engine.slots).any_queued() => {
+            engine.stop(&mut lifecycle, CALLERS, Some(EXIT_LIMIT));
+        }
+        _ => STATE.set(CALLERS),
     }
 }
 
