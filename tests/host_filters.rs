@@ -60,7 +60,7 @@ fn layers_with_filters_of_their_own_see_what_they_ask_for() {
     forget_environment();
     let quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if !info.payload_as_str().is_some_and(|text| text.starts_with("this layer panics")) {
+        if !info.payload().downcast_ref::<&str>().is_some_and(|text| text.starts_with("this layer panics")) {
             quiet(info);
         }
     }));

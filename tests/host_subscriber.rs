@@ -78,12 +78,7 @@ fn c_records_are_ordinary_events_of_the_hosts_subscriber() {
         Field::f64(c"c", 0.5),
         Field::bool(c"d", true),
         Field::text(c"e", "text \u{1F600}"),
-        Field {
-            name: c"f".as_ptr(),
-            type_: 5,
-            reserved: 0,
-            value: FieldValue { pointer },
-        },
+        Field { name: c"f".as_ptr(), type_: 5, reserved: 0, value: FieldValue { pointer } },
     ];
     let before = now_ns();
     set_thread_name(c"the caller");

@@ -11,13 +11,7 @@ fn nothing_is_lost_when_callers_wait() {
     let path = dir.path("pipe");
     make_fifo(&path);
     let reader = ledger::read_slowly(path.clone(), Duration::from_micros(200));
-    start(&Config {
-        output: Some(path),
-        ring_bytes: 64 << 10,
-        overflow: BLOCK,
-        block_ms: -1,
-        ..Config::default()
-    });
+    start(&Config { output: Some(path), ring_bytes: 64 << 10, overflow: BLOCK, block_ms: -1, ..Config::default() });
 
     let threads = std::thread::spawn(ledger::log_from_all);
     let answers = ledger::watch(|| !threads.is_finished());

@@ -126,8 +126,13 @@ fn nothing_allocates_in_steady_state() {
     start(&Config { output: Some(dir.path("log")), ring_bytes: 8 << 20, ..Config::default() });
     let handle = subscribe::<()>(c"look", INFO, look, std::ptr::null());
 
-    let fields =
-        [Field::i64(c"a", -1), Field::u64(c"b", 2), Field::f64(c"c", 2.5), Field::bool(c"d", true), Field::text(c"e", "text")];
+    let fields = [
+        Field::i64(c"a", -1),
+        Field::u64(c"b", 2),
+        Field::f64(c"c", 2.5),
+        Field::bool(c"d", true),
+        Field::text(c"e", "text"),
+    ];
     let batch: Vec<_> = (0..1000).map(|_| Entry::new(INFO, "calls", "one of a thousand")).collect();
 
     std::thread::scope(|scope| {

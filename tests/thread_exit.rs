@@ -94,7 +94,11 @@ fn threads_end_and_their_rings_go_on() {
     assert_eq!(sum.counts.offered, THREADS as u64 * 5 + 1);
     assert_eq!((sum.counts.dropped_sum(), sum.counts.failed, sum.counts.queued), (0, 0, 0), "{sum:?}");
     let threads = thread_stats();
-    assert_eq!(threads.iter().filter(|thread| thread.ended == 1).count(), 1024 + 1, "1,024 one by one, the rest in one");
+    assert_eq!(
+        threads.iter().filter(|thread| thread.ended == 1).count(),
+        1024 + 1,
+        "1,024 one by one, the rest in one"
+    );
     let earlier: Vec<_> = threads.iter().filter(|thread| thread.thread_id == 0).collect();
     assert_eq!(earlier.len(), 1);
     assert_eq!(earlier[0].name(), "(ended)");

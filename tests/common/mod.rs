@@ -447,8 +447,14 @@ pub fn stats() -> Stats {
 
 /// The ledger, thread by thread.
 pub fn thread_stats() -> Vec<ThreadStats> {
-    let empty =
-        ThreadStats { size: size_of::<ThreadStats>(), thread_id: 0, name: [0; 32], counts: Counts::default(), ended: 0, reserved: 0 };
+    let empty = ThreadStats {
+        size: size_of::<ThreadStats>(),
+        thread_id: 0,
+        name: [0; 32],
+        counts: Counts::default(),
+        ended: 0,
+        reserved: 0,
+    };
     let mut all = vec![empty; 4096];
     let mut count = all.len();
     // SAFETY: the layout is the header's, and there are so many elements.
