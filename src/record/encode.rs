@@ -31,6 +31,12 @@ impl<'a> Text<'a> {
         self.bytes
     }
 
+    /// How long the caller's text was.
+    #[inline]
+    pub const fn full(&self) -> usize {
+        self.full
+    }
+
     #[inline]
     fn limited(self, limit: usize) -> Self {
         let kept = self.bytes.len().min(limit);

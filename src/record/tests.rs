@@ -1,7 +1,7 @@
 //! Records against an oracle that writes them byte by byte, as `layout` describes them.
 
 use super::decode::{DecodeError, RawRecord, RawText, RawValue, decode, length, ticks};
-use super::encode::{Dynamic, Field, LEAST, MIN_LIMIT, Text, TextInPlace, Value};
+use super::encode::{Dynamic, Field, LEAST, MIN_LIMIT, Text, TextInPlace, Value, plain_size, write_plain};
 use super::layout::{CUT, HEADER, MAX_FIELDS, MAX_NAME};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -231,6 +231,15 @@ proptest! {
         if cut && !names_cut {
             prop_assert!(bytes.len() + 16 * texts > limit, "{} of {} bytes used", bytes.len(), limit);
         }
+    }
+
+    /// The short way writes what the long one does.
+    #[test]
+    fn plain(level in 1..=5_u32, ticks in any::<u64>(), target in bytes(0..80), message in bytes(0..200)) {
+        let input = Input { level, ticks, target, message: (message, 0), fields: Vec::new() };
+        let mut bytes = vec![0xEE; plain_size(&input.target, &input.message.0)];
+        write_plain(&mut bytes, level, ticks, &input.target, &input.message.0);
+        prop_assert_eq!(bytes, input.encode(1 << 16));
     }
 
     #[test]

@@ -56,7 +56,7 @@
 //! two stores fewer, and needs no saved limit.)
 //!
 //! A handler that leaves by `longjmp` leaves `frame` set. The stack grows down: a push whose frame is not below the frame
-//! found is not inside it, so that one is dead and is replaced; the same address is that of the same statement, met
+//! found is not inside it, so that one is dead and is replaced; the same depth is that of the same statement, met
 //! again. This is judged only where both lie on the thread's own stack, and no alternate signal stack is in use;
 //! elsewhere a set frame is believed.
 //!

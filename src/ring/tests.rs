@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::record::layout::HEADER;
+use crate::sync::{AtomicBool, Ordering};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -132,6 +133,8 @@ enum How {
     Shortened(usize),
     /// Two records in one reservation.
     Batch,
+    /// As many records as lie free in one piece.
+    Available,
     /// Left open between two functions.
     Parked,
     /// Parked, and given up.
@@ -163,6 +166,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(How::Dropped),
         1 => (0..1000_usize).prop_map(How::Shortened),
         1 => Just(How::Batch),
+        1 => Just(How::Available),
         1 => Just(How::Parked),
         1 => Just(How::Cancelled),
     ];
@@ -201,8 +205,17 @@ impl<'r> Run<'r> {
     /// Pushes and tells the oracle; returns whether there was room.
     fn push(&mut self, level: u32, len: usize, how: How) -> bool {
         self.number += 1;
+        if let How::Available = how {
+            return self.push_available(level, len);
+        }
         let expected = self.oracle.room(level, len);
-        let mut reservation = match (self.producer.reserve(len, level), expected) {
+        // As the C functions do, but for every fourth, which takes the slow function at once.
+        let fast = if self.number.is_multiple_of(4) { None } else { self.producer.reserve_fast(len) };
+        let reserved = match fast {
+            Some(reservation) => Ok(reservation),
+            None => self.producer.reserve(len, level),
+        };
+        let mut reservation = match (reserved, expected) {
             (Ok(reservation), Some(_)) => reservation,
             (Err(full), None) => {
                 assert_eq!(full, Full::Full);
@@ -225,7 +238,12 @@ impl<'r> Run<'r> {
                 let (before, after) = bytes.split_at(len / 16 * 8);
                 reservation.bytes()[..before.len()].copy_from_slice(before);
                 for (length, severity) in [(HEADER, 1), (len, level)] {
-                    let refused = below::<64, _>(|| self.producer.reserve(length, severity).err());
+                    // As far below as the context that the kernel saves for a handler.
+                    let refused = below::<1024, _>(|| {
+                        assert!(self.producer.reserve_fast(length).is_none());
+                        assert!(self.producer.reserve_available(length).is_none());
+                        self.producer.reserve(length, severity).err()
+                    });
                     assert_eq!(refused, Some(Full::Reentered));
                     self.producer.count_drop(severity, Reason::Reentered);
                     self.oracle.dropped[severity as usize - 1][Reason::Reentered as usize] += 1;
@@ -244,7 +262,7 @@ impl<'r> Run<'r> {
                 bytes.extend(record(level, len - first, !self.number));
                 records = 2;
             }
-            How::Batch => {}
+            How::Batch | How::Available => {}
             How::Parked | How::Cancelled => {
                 drop(reservation);
                 // Parked below and resumed here, as the two C functions are called from one frame.
@@ -266,6 +284,25 @@ impl<'r> Run<'r> {
         assert_eq!(reservation.bytes().len(), bytes.len());
         let woke = reservation.commit(records);
         self.oracle.push(padding, bytes, records, woke);
+        true
+    }
+
+    /// Fills what is free in one piece with records of `len` bytes; it is never more than lesser records may have.
+    fn push_available(&mut self, level: u32, len: usize) -> bool {
+        let most = max_record(self.ring.capacity());
+        let Some(mut reservation) = self.producer.reserve_available(most) else { return false };
+        let room = reservation.bytes().len();
+        assert!(room <= most && self.oracle.room(5, room) == Some(0));
+        let records = room / len;
+        let bytes: Vec<u8> =
+            (0..records as u64).flat_map(|at| record(level, len, self.number.wrapping_add(at << 32))).collect();
+        if records == 0 {
+            return false;
+        }
+        reservation.bytes()[..bytes.len()].copy_from_slice(&bytes);
+        reservation.shorten(bytes.len());
+        let woke = reservation.commit(records as u64);
+        self.oracle.push(0, bytes, records as u64, woke);
         true
     }
 
@@ -481,13 +518,12 @@ fn discarded_ring_begins_anew() {
 /// A push that is left by a jump: its reservation never ends.
 #[inline(never)]
 fn leave_by_jump(producer: Producer<'_>) -> Option<Full> {
-    match producer.reserve(64, 3) {
-        Ok(reservation) => {
-            std::mem::forget(reservation);
-            None
-        }
-        Err(full) => Some(full),
+    // As the C functions push: the fast way, then the slow one, from one frame.
+    if let Some(reservation) = producer.reserve_fast(64) {
+        std::mem::forget(reservation);
+        return None;
     }
+    producer.reserve(64, 3).map(std::mem::forget).err()
 }
 
 #[test]
@@ -562,9 +598,19 @@ fn two_threads() {
         if number.is_multiple_of(97) { 128 } else { 3 + (mix(number) % 12) as usize }
     }
 
+    /// Ends the other thread's wait when this one panics.
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+
     let ring = Ring::starting_at(4096, (u64::MAX - 40_000_000) & !7).unwrap();
+    let (wrote, read) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            let _over = Over(&wrote);
             // SAFETY: the only producer.
             let producer = unsafe { Producer::new(ring.words()) };
             for number in 0..RECORDS {
@@ -574,6 +620,7 @@ fn two_threads() {
                         Ok(reservation) => break reservation,
                         Err(full) => assert_eq!(full, Full::Full),
                     }
+                    assert!(!read.load(Ordering::Relaxed), "the consumer gave up");
                     std::thread::yield_now();
                 };
                 let (head, body) = reservation.bytes().split_at_mut(HEADER);
@@ -585,11 +632,14 @@ fn two_threads() {
                 let _ = reservation.commit(1);
             }
         });
+        let _over = Over(&read);
         // SAFETY: the only consumer.
         let mut consumer = unsafe { Consumer::new(&ring) };
         let mut number = 0;
         while number < RECORDS {
+            let is_last = wrote.load(Ordering::Acquire);
             if !consumer.snapshot() {
+                assert!(!is_last, "the producer gave up");
                 std::thread::yield_now();
                 continue;
             }
