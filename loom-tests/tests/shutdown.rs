@@ -9,7 +9,7 @@ use loom::thread;
 use loom_tests::{Preemptions, explore, must_fail, saw};
 
 const BOUND: Preemptions = Preemptions { quick: None, long: None };
-const BOUND_OF_THREE: Preemptions = Preemptions { quick: Some(3), long: None };
+const BOUND_OF_THREE: Preemptions = Preemptions { quick: Some(3), long: Some(5) };
 const LEN: usize = 16;
 const INFO: u32 = 3;
 
