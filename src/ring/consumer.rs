@@ -97,7 +97,7 @@ impl<R: std::ops::Deref<Target = Ring>> Consumer<R> {
         self.ring.words().track_read(self.next, 8);
         // SAFETY: `next` is a multiple of 8 before `seen`, so at least one aligned word is there, published and not
         // released: the producer does not write it.
-        let word = u64::from_le(unsafe { self.ring.words().producer.buffer().add(offset).cast::<u64>().read() });
+        let word = u64::from_le(unsafe { self.ring.buffer().add(offset).cast::<u64>().read() });
         let (len, kind) = (word as u32 as usize, (word >> 32) as u32);
         // A sound padding fills the buffer to its end; anything else is left to the check of lengths.
         if kind == PADDING && len == contiguous && offset + len == self.ring.capacity() { len } else { 0 }
@@ -111,7 +111,7 @@ impl<R: std::ops::Deref<Target = Ring>> Consumer<R> {
         let len = (capacity - offset).min(self.seen.wrapping_sub(self.next) as usize);
         // SAFETY: the bytes from `next` to `seen` were published (`Acquire` in `snapshot`) and are not released, so the
         // producer does not touch them; `len` keeps inside the buffer. Signal handlers write only behind the head.
-        unsafe { std::slice::from_raw_parts(self.ring.words().producer.buffer().add(offset), len) }
+        unsafe { std::slice::from_raw_parts(self.ring.buffer().add(offset).as_ptr(), len) }
     }
 
     /// The record of `len` bytes that [`peek`](Self::peek) returned, once more, without looking again.

@@ -154,7 +154,9 @@ impl Ring {
         unsafe { &*self.words_ptr() }
     }
 
-    fn buffer(&self) -> NonNull<u8> {
+    /// The buffer. The consumer asks here and not [`ProducerWords`]: those share a line with the head, and a look at them for
+    /// each record would take that line away from the producer.
+    pub(super) fn buffer(&self) -> NonNull<u8> {
         // SAFETY: the storage is `WORDS + capacity` bytes long.
         unsafe { self.storage.as_ptr().add(Self::WORDS) }
     }

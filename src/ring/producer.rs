@@ -90,10 +90,6 @@ impl ProducerWords {
         self.buffer.is_null()
     }
 
-    pub(super) fn buffer(&self) -> *const u8 {
-        self.buffer
-    }
-
     pub(super) fn head(&self) -> u64 {
         // Acquire: pairs with the Release of `Reservation::commit`; the bytes before the head are visible.
         self.head.load(Ordering::Acquire)
