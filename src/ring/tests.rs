@@ -435,15 +435,19 @@ proptest! {
             consumer.snapshot();
             let head = ring.words().counts().published_bytes;
             loop {
-                let before = consumer.position().0;
-                match consumer.peek() {
-                    Ok(Some(record)) => {
-                        let record = record.len();
-                        prop_assert!(record >= HEADER && record as u64 <= head.wrapping_sub(before));
+                let (before, padding) = consumer.position();
+                let left = head.wrapping_sub(before);
+                match consumer.peek().map(|record| record.map(<[u8]>::len)) {
+                    Ok(record) => {
+                        let (at, padding_now) = consumer.position();
+                        prop_assert!(at.wrapping_sub(before) <= left);
+                        prop_assert!(padding_now == padding || at.is_multiple_of(4096), "padding that ends at {}", at);
+                        let Some(record) = record else { break };
+                        prop_assert!(record >= HEADER && record as u64 <= head.wrapping_sub(at));
                         consumer.advance(record);
                     }
-                    Ok(None) => break,
                     Err(corrupt) => {
+                        prop_assert!(corrupt.skipped <= left);
                         prop_assert_eq!(corrupt.position.wrapping_add(corrupt.skipped), head);
                         prop_assert!(consumer.is_exhausted());
                     }
