@@ -171,6 +171,10 @@ impl Engine {
             },
         };
         STATE.set(state);
+        if state == CALLERS {
+            // Whoever logged while the lifecycle was taken left the record to this thread.
+            self.settle_late_push();
+        }
     }
 
     /// Gives the drain its output and what it has to say first.
