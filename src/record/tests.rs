@@ -228,6 +228,7 @@ proptest! {
         // Nothing is cut in vain, and what is cut leaves no more room unused than each text's rounding.
         let whole = input.encode(usize::MAX).len();
         prop_assert_eq!(cut || names_cut, whole > limit);
+        prop_assert_eq!(input.encode(whole.max(LEAST)).len(), whole, "a record that just fits is not cut");
         if cut && !names_cut {
             prop_assert!(bytes.len() + 16 * texts > limit, "{} of {} bytes used", bytes.len(), limit);
         }
