@@ -174,7 +174,10 @@ impl Engine {
     /// Where no thread drains: the caller does.
     fn flush_here(&'static self, timeout: Option<Duration>) -> bool {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        lock_within(&self.drain, timeout).is_some_and(|mut drain| drain.pass(self, deadline).complete)
+        lock_within(&self.drain, timeout).is_some_and(|mut drain| {
+            let pass = drain.pass(self, deadline);
+            pass.complete && (!pass.left || drain.pass(self, deadline).complete)
+        })
     }
 
     /// Manual mode: delivers what is queued, for about `budget`. `None`: another thread delivers.

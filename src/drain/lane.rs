@@ -1,5 +1,6 @@
 //! One thread's ring, as the drain sees it.
 
+use super::merge::Horizon;
 use crate::delivery::ThreadInfo;
 use crate::producers::Slot;
 use crate::record::decode::ticks;
@@ -70,17 +71,22 @@ impl Lane {
         self.consumer.snapshot()
     }
 
-    /// Time of the next record of the snapshot; bytes that are no record count as failed and end the snapshot.
-    pub fn next_ticks(&mut self) -> Option<u64> {
-        self.peek().map(|(ticks, _)| ticks)
+    /// Time of the next record of the pass; bytes that are no record count as failed and end the snapshot.
+    pub fn next_ticks(&mut self, horizon: Horizon) -> Option<u64> {
+        self.next_of_run(u64::MAX, horizon).map(|(ticks, _)| ticks)
     }
 
-    /// The next record, if it is not later than `until`. Stamps beyond `now`, which a thread cannot have read before the
-    /// snapshot, are taken for `now`.
+    /// The next record of the pass, if it is not later than `until`.
     #[inline]
-    pub fn next_of_run(&mut self, until: u64, now: u64) -> Option<(u64, usize)> {
+    pub fn next_of_run(&mut self, until: u64, horizon: Horizon) -> Option<(u64, usize)> {
         let (ticks, len) = self.peek()?;
-        (ticks.min(now) <= until).then_some((ticks.min(now), len))
+        let ticks = horizon.place(ticks)?;
+        (ticks <= until).then_some((ticks, len))
+    }
+
+    /// Whether records of the snapshot are left for the next pass.
+    pub fn is_left(&self) -> bool {
+        !self.consumer.is_exhausted()
     }
 
     #[inline]

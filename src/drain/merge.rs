@@ -3,8 +3,15 @@
 //! A heap holds the lanes that have something to deliver, by the time of their next record. The lane at the top is taken
 //! out and delivers as long as its records are not later than the new top: a *run*. A thread that logs alone pays for
 //! the heap once a pass; threads in lockstep pay `log(threads)` a record.
+//!
+//! # Causes before effects
+//!
+//! Heads are read one after the other: a record can be published behind a head that was read already, and cause one before
+//! a head that was not read yet. So a pass reads the clock first, and leaves what was stamped later to the next one: of
+//! two records of which one caused the other, both stamped until then, both were published before any head was read.
 
 use super::lane::Lane;
+use crate::sync::{Ordering, fence};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -14,21 +21,51 @@ pub struct Merge {
     heap: BinaryHeap<Reverse<(u64, usize)>>,
 }
 
+/// Which records a pass delivers.
+#[derive(Debug, Clone, Copy)]
+pub struct Horizon {
+    /// The clock before the first head was read: what is later waits for the next pass.
+    until: u64,
+    /// The clock after the last head was read: nothing that a head covers can be later.
+    now: u64,
+}
+
+impl Horizon {
+    /// When a record with this stamp is delivered, as far as order goes; `None`: in the next pass. A stamp that no thread
+    /// can have read yet is taken for now.
+    #[inline]
+    pub fn place(self, ticks: u64) -> Option<u64> {
+        match ticks {
+            _ if ticks <= self.until => Some(ticks),
+            _ if ticks <= self.now => None,
+            _ => Some(self.now),
+        }
+    }
+
+    /// The clock when all heads had been read.
+    pub fn now(self) -> u64 {
+        self.now
+    }
+}
+
 impl Merge {
-    /// Snapshots all lanes. Records stamped after `now` are sorted as if they were logged now.
-    pub fn begin(&mut self, lanes: &mut [Lane], now: u64) {
+    /// Snapshots all lanes.
+    pub fn begin(&mut self, lanes: &mut [Lane]) -> Horizon {
         self.heap.clear();
-        // All heads first: what a thread logged because of a record it has seen is in the same pass as that record or
-        // in a later one.
+        let until = crate::clock::ticks();
+        // The clock before the heads; a load does not wait for a clock that is read before it.
+        fence(Ordering::SeqCst);
         let mut any = false;
         for lane in lanes.iter_mut() {
             any |= lane.snapshot();
         }
+        let horizon = Horizon { until, now: crate::clock::ticks() };
         if any {
             for (index, lane) in lanes.iter_mut().enumerate() {
-                self.put_back(lane, index, now);
+                self.put_back(lane, index, horizon);
             }
         }
+        horizon
     }
 
     /// The lane with the oldest record, taken out, and the time up to which its records go first.
@@ -41,9 +78,9 @@ impl Merge {
 
     /// Puts a lane back, if its snapshot has more.
     #[inline]
-    pub fn put_back(&mut self, lane: &mut Lane, index: usize, now: u64) {
-        if let Some(ticks) = lane.next_ticks() {
-            self.heap.push(Reverse((ticks.min(now), index)));
+    pub fn put_back(&mut self, lane: &mut Lane, index: usize, horizon: Horizon) {
+        if let Some(ticks) = lane.next_ticks(horizon) {
+            self.heap.push(Reverse((ticks, index)));
         }
     }
 

@@ -48,6 +48,8 @@ use tracing_core::{Dispatch, LevelFilter};
 /// What the drain keeps from pass to pass.
 #[derive(Default)]
 pub struct Drain {
+    /// The latest request to flush that the last complete pass saw: what that pass left is older.
+    covered: u64,
     lanes: Vec<Lane>,
     /// Since the last look which threads have ended.
     new_lanes: usize,
@@ -73,6 +75,8 @@ pub struct Pass {
     pub taken: u64,
     /// Whether everything that was there at the beginning was taken.
     pub complete: bool,
+    /// Whether something of what it saw is left to the next pass: what was logged while it began ([`merge`]).
+    pub left: bool,
 }
 
 /// The drain's thread.
@@ -99,7 +103,7 @@ pub(crate) fn run(engine: &'static Engine, config: &Config) {
         let (busy, urgent) = {
             let mut drain = lock(&engine.drain);
             let pass = drain.pass(engine, None);
-            (pass.taken > 0, drain.is_urgent(engine))
+            (pass.taken > 0 || pass.left, drain.is_urgent(engine))
         };
         let rest = pace.next(busy);
         if !urgent {
@@ -158,8 +162,10 @@ impl Drain {
             }
             pass
         });
+        // What a complete pass leaves, the next one takes.
         if pass.complete {
-            engine.flush.done(ticket);
+            engine.flush.done(if pass.left { self.covered } else { ticket });
+            self.covered = ticket;
         }
         pass
     }
@@ -243,16 +249,15 @@ impl Drain {
     fn take(&mut self, engine: &'static Engine, deadline: Option<Instant>) -> Pass {
         let Self { lanes, merge, clock, events, output, dispatch, .. } = self;
         let Some(clock) = clock else { return Pass::default() };
-        let now = crate::clock::ticks();
-        let now_ns = clock.wall_ns(now);
-        merge.begin(lanes, now);
+        let horizon = merge.begin(lanes);
+        let now_ns = clock.wall_ns(horizon.now());
         let mut taken = 0;
         let mut longest = 0;
         while let Some((index, until)) = merge.next_run() {
             let lane = &mut lanes[index];
             let thread = lane.thread();
             delivery::enter(&thread.info);
-            while let Some((ticks, len)) = lane.next_of_run(until, now) {
+            while let Some((ticks, len)) = lane.next_of_run(until, horizon) {
                 let time_ns = clock.wall_ns(ticks);
                 longest = longest.max(now_ns.saturating_sub(time_ns));
                 delivery::set_time(time_ns);
@@ -267,14 +272,14 @@ impl Drain {
                 if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                     delivery::leave();
                     merge.abandon();
-                    return Pass { taken, complete: false };
+                    return Pass { taken, complete: false, left: true };
                 }
             }
             delivery::leave();
-            merge.put_back(&mut lanes[index], index, now);
+            merge.put_back(&mut lanes[index], index, horizon);
         }
         engine.totals.longest_delay_ns.fetch_max(longest, Ordering::Relaxed);
-        Pass { taken, complete: true }
+        Pass { taken, complete: true, left: lanes.iter().any(Lane::is_left) }
     }
 
     /// Writes what was formatted and gives the rings' bytes back.
