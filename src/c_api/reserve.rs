@@ -56,6 +56,8 @@ pub unsafe extern "C" fn logfusion_reserve(
             return so_far;
         }
         let producer = producers::current();
+        // In the smallest rings the longest targets would leave no room.
+        let target = &target[..target.len().min(producer.max_record() / 4)];
         let around = TextInPlace::measure(level, target, 0).reserve() + 8;
         let capacity = capacity.min(producer.max_record().saturating_sub(around));
         let record = TextInPlace::measure(level, target, capacity);
