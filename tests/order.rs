@@ -8,8 +8,8 @@ mod common;
 use common::*;
 use logfusion::c_api::logfusion_drain;
 use std::ffi::c_void;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Barrier, Mutex, mpsc};
 
 /// Thread id, number and time of each record, in the order of delivery.
 static SEEN: Mutex<Vec<(u64, u64, u64)>> = Mutex::new(Vec::new());
@@ -32,6 +32,8 @@ fn log_number(target: &str, number: u64) -> bool {
 
 const TURNS: u64 = scaled(300_000, 50_000) as u64;
 
+const OTHERS: usize = 100;
+
 /// Each of two threads logs the token's value and passes it on: the values come out in order.
 fn hand_over() -> usize {
     let token = AtomicU64::new(0);
@@ -52,9 +54,30 @@ fn hand_over() -> usize {
             }
         }
     };
+    // The rings of many others lie between those of the two: the drain takes its time from the one to the other.
+    let others = Barrier::new(OTHERS + 1);
+    let (first_is_there, hear) = mpsc::channel();
     std::thread::scope(|scope| {
-        scope.spawn(turns(0));
-        scope.spawn(turns(1));
+        let (zero, one) = (turns(0), turns(1));
+        let first = scope.spawn(move || {
+            assert_eq!(log(INFO, c"other", c"the first ring"), OK);
+            first_is_there.send(()).unwrap();
+            zero();
+        });
+        hear.recv().unwrap();
+        for _ in 0..OTHERS {
+            scope.spawn(|| {
+                assert_eq!(log(INFO, c"other", c"a ring between"), OK);
+                others.wait();
+                // Alive until the two are done.
+                others.wait();
+            });
+        }
+        others.wait();
+        let second = scope.spawn(one);
+        first.join().unwrap();
+        second.join().unwrap();
+        others.wait();
     });
     flush_all();
     let seen = std::mem::take(&mut *SEEN.lock().unwrap());
@@ -71,7 +94,7 @@ fn causes_come_before_effects_and_a_pass_is_sorted() {
     let _limit = Limit::seconds(60);
     start(&Config {
         output: Some("none".into()),
-        ring_bytes: 4 << 20,
+        ring_bytes: 256 << 10,
         overflow: BLOCK,
         block_ms: 60_000,
         idle_us: 50,

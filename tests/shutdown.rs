@@ -2,6 +2,7 @@
 mod common;
 
 use common::*;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -77,9 +78,36 @@ fn every_accepted_record_is_delivered_once_over_two_hundred_stops() {
     let written = std::fs::metadata(&path).unwrap().len();
     assert_eq!(stats().output_bytes, written, "bytes written, and bytes in the file");
 
+    a_late_record_needs_no_flush();
     a_flush_during_a_stop_keeps_its_word(&path);
     the_filter_and_the_subscriptions_stay(&path);
     none_means_none(&path, dir.path("second"));
+}
+
+/// One record at the very moment of a stop: it is delivered, though nobody does anything after it.
+fn a_late_record_needs_no_flush() {
+    for round in 0..200 {
+        assert_eq!(log(INFO, c"late", c"starts the engine"), OK);
+        let barrier = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                shutdown();
+            });
+            barrier.wait();
+            // From before the stop to after it.
+            let started = std::time::Instant::now();
+            while started.elapsed() < Duration::from_micros(round * 3) {
+                std::hint::spin_loop();
+            }
+            assert_eq!(log(INFO, c"late", c"one record"), OK);
+        });
+        wait_until(Duration::from_secs(5), "the delivery of a late record", || stats().counts.queued == 0);
+    }
+    // After a stop, with nobody else there.
+    shutdown();
+    assert_eq!(log(INFO, c"late", c"starts the engine"), OK);
+    wait_until(Duration::from_secs(5), "the delivery of a record after a stop", || stats().counts.queued == 0);
 }
 
 /// log, flush, read, while another thread stops the engine over and over.
