@@ -94,7 +94,7 @@ fn causes_come_before_effects_and_a_pass_is_sorted() {
     let _limit = Limit::seconds(60);
     start(&Config {
         output: Some("none".into()),
-        ring_bytes: 256 << 10,
+        ring_bytes: 64 << 10,
         overflow: BLOCK,
         block_ms: 60_000,
         idle_us: 50,

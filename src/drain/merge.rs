@@ -89,3 +89,16 @@ impl Merge {
         self.heap.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_logged_while_heads_were_read_waits() {
+        let horizon = Horizon { until: 10, now: 20 };
+        assert_eq!([9, 10].map(|ticks| horizon.place(ticks)), [Some(9), Some(10)]);
+        assert_eq!([11, 20].map(|ticks| horizon.place(ticks)), [None, None]);
+        assert_eq!(horizon.place(21), Some(20), "a stamp that nobody can have read is no reason to wait");
+    }
+}
