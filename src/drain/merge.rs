@@ -49,12 +49,14 @@ impl Horizon {
 }
 
 impl Merge {
-    /// Snapshots all lanes.
-    pub fn begin(&mut self, lanes: &mut [Lane]) -> Horizon {
+    /// Takes the lanes of new threads and snapshots all.
+    pub fn begin(&mut self, lanes: &mut Vec<Lane>, take_new: impl FnOnce(&mut Vec<Lane>)) -> Horizon {
         self.heap.clear();
         let until = crate::clock::ticks();
         // The clock before the heads; a load does not wait for a clock that is read before it.
         fence(Ordering::SeqCst);
+        // A new thread's first record can be the cause of one behind a head: its ring is taken behind the clock as well.
+        take_new(lanes);
         let mut any = false;
         for lane in lanes.iter_mut() {
             any |= lane.snapshot();

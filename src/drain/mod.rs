@@ -2,8 +2,9 @@
 //!
 //! # A pass
 //!
-//! 1. Take the rings of new threads; look whether the host has set a subscriber.
-//! 2. Snapshot all heads. The pass delivers exactly what they cover.
+//! 1. Look whether the host has set a subscriber.
+//! 2. Read the clock, take the rings of new threads, snapshot all heads. The pass delivers what they cover and what was
+//!    logged until that clock.
 //! 3. Deliver, always from the ring whose next record is the oldest, in runs ([`merge`]).
 //! 4. Write the formatted text; only then give the records' bytes back to their producers. What a crash handler finds in a ring
 //!    was not written yet.
@@ -139,11 +140,6 @@ impl Drain {
     /// Takes out of the rings what they hold now, up to `deadline`.
     pub(crate) fn pass(&mut self, engine: &'static Engine, deadline: Option<Instant>) -> Pass {
         let ticket = engine.flush.latest_request();
-        while let Some(slot) = engine.new_slots.pop() {
-            // SAFETY: a slot is handed over once, by the thread that made it, and this is the only place that takes it.
-            self.lanes.push(unsafe { Lane::new(slot) });
-            self.new_lanes += 1;
-        }
         self.choose_subscriber(engine);
         if self.clock.is_none() {
             self.clock = Some(Calibration::start());
@@ -247,9 +243,15 @@ impl Drain {
 
     /// Delivers what the heads cover now.
     fn take(&mut self, engine: &'static Engine, deadline: Option<Instant>) -> Pass {
-        let Self { lanes, merge, clock, events, output, dispatch, .. } = self;
+        let Self { lanes, new_lanes, merge, clock, events, output, dispatch, .. } = self;
         let Some(clock) = clock else { return Pass::default() };
-        let horizon = merge.begin(lanes);
+        let horizon = merge.begin(lanes, |lanes| {
+            while let Some(slot) = engine.new_slots.pop() {
+                // SAFETY: a slot is handed over once, by the thread that made it, and only this place takes it.
+                lanes.push(unsafe { Lane::new(slot) });
+                *new_lanes += 1;
+            }
+        });
         let now_ns = clock.wall_ns(horizon.now());
         let mut taken = 0;
         let mut longest = 0;
