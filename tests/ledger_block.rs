@@ -49,7 +49,7 @@ fn nothing_is_lost_when_callers_wait() {
             accepted += 1;
             assert!(accepted < 100, "a ring of 4 KiB is never full");
         };
-        assert!(waited >= Duration::from_millis(50) && waited < Duration::from_millis(250), "waited {waited:?}");
+        assert!(waited >= Duration::from_millis(50) && waited < Duration::from_secs(2), "waited {waited:?}");
         let counts = stats_of("waits");
         assert_eq!((counts.accepted, counts.queued), (accepted, accepted));
         flush_all();

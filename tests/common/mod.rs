@@ -561,10 +561,28 @@ impl Limit {
     }
 }
 
-/// The p-th percentile (0 to 100) of some durations.
-pub fn percentile(durations: &mut [Duration], p: usize) -> Duration {
-    durations.sort_unstable();
-    durations[(durations.len() * p / 100).min(durations.len() - 1)]
+/// Asserts that `call` with a limit of so many milliseconds takes at least that, and that the 99th percentile of what it takes
+/// longer is at most 10 ms above that of a plain sleep, taken in turn: what the machine itself adds while it is busy with
+/// other things is not the call's. The best of five attempts counts, since noise only adds.
+pub fn assert_overrun(limits: impl Iterator<Item = c_int> + Clone, call: impl Fn(c_int)) {
+    let overrun = |limit: c_int, wait: &dyn Fn(c_int)| {
+        let before = Instant::now();
+        wait(limit);
+        let took = before.elapsed();
+        let limit = Duration::from_millis(limit as u64);
+        took.checked_sub(limit).unwrap_or_else(|| panic!("gave up after {took:?} of {limit:?}"))
+    };
+    let sleep = |limit: c_int| std::thread::sleep(Duration::from_millis(limit as u64));
+    let percentile = |mut overruns: Vec<Duration>| {
+        overruns.sort_unstable();
+        overruns[overruns.len() * 99 / 100]
+    };
+    let attempts: Vec<(Duration, Duration)> = (0..5)
+        .map(|_| limits.clone().map(|limit| (overrun(limit, &call), overrun(limit, &sleep))).unzip())
+        .map(|(calls, sleeps): (Vec<_>, Vec<_>)| (percentile(calls), percentile(sleeps)))
+        .collect();
+    let is_good = |(call, sleep): &(Duration, Duration)| *call <= *sleep + Duration::from_millis(10);
+    assert!(attempts.iter().any(is_good), "p99 of the overrun, and of a sleep's: {attempts:?}");
 }
 
 /// How much smaller a test is in a build without optimisation.
