@@ -23,8 +23,11 @@
  * Ownership   Arguments are borrowed for the call: text and structs are copied, nothing has to outlive the call.
  *             What a callback receives is valid during that call only.
  * Text        A `const char *` without a length is NUL-terminated; a length of LOGFUSION_NUL_TERMINATED says the
- *             same. At most the text limit (1/16 of the ring: 64 KiB by default) is read of a text; a longer one is
- *             cut at a character boundary, and its record is delivered. Text should be UTF-8; bytes that are not are
+ *             same. A record takes at most 1/16 of its ring (64 KiB by default; a fair part more of rings below
+ *             64 KiB): its texts share that, the message first, then the fields in turn. What does not fit is cut
+ *             at a character boundary, said in the output ("… (N bytes more)"), and the record is delivered. A
+ *             NUL-terminated text is not read further than that, so how much is missing is then a lower bound.
+ *             Targets and names of fields are cut at 1,024 bytes. Text should be UTF-8; bytes that are not are
  *             delivered as U+FFFD and counted (bad_utf8). A zero length allows NULL. Outputs escape control
  *             characters.
  * Levels      LOGFUSION_ERROR … LOGFUSION_TRACE. A log function given another level delivers the record as
@@ -36,11 +39,24 @@
  * Structs     Those that begin with `size_t size` grow at the end only. The caller sets `size` to the struct's
  *             sizeof; the size in this or an earlier version of the same ABI is accepted, any other is
  *             LOGFUSION_E_SIZE. Structs without it never change within an ABI.
- * Signals     In a signal handler only log functions may be called, on a thread that has logged before, with
- *             LOGFUSION_OVERFLOW_DROP. A call that interrupts another log call of its thread is dropped and counted.
+ * Signals     In a signal handler only log functions may be called, on a thread that has logged before in this
+ *             process and does not deliver at the moment (see logfusion_callback), while the engine runs (not after
+ *             logfusion_shutdown, nor during exit), with LOGFUSION_OVERFLOW_DROP. A call that interrupts another log
+ *             call of its thread is dropped and counted. After a longjmp out of a log call, calls are dropped until
+ *             one comes from a frame that is not deeper, or from another stack. A write into a closed pipe raises no
+ *             SIGPIPE on a thread of the program.
+ * Fibers      A fiber may move between threads, but not inside a log call, nor between logfusion_reserve and
+ *             logfusion_commit.
+ * Cancelling  pthread_cancel waits while a thread is inside a function that may block. A callback must not end its
+ *             thread (pthread_exit).
  * fork        The child logs on: its first record starts an engine of its own on the same output, its ledger starts
- *             at zero, subscriptions stay. Records that were queued at the fork are the parent's.
- * exit        At the normal end of the process (return from main, exit) accepted records are delivered and written.
+ *             at zero, subscriptions stay. Records that were queued at the fork are the parent's. A child that is
+ *             forked inside a callback must not return from it: exec or _exit.
+ * exit        At the normal end of the process (return from main, exit) accepted records are delivered and written,
+ *             within five seconds. exit inside a callback writes what was delivered until then; what is still queued
+ *             is lost, as it is by _exit, quick_exit and a crash.
+ * Memory      Where memory for a ring can't be had, records are dropped and counted (dropped_memory). Where Rust's
+ *             allocator fails, in functions that are not wait-free, the process aborts.
  */
 #ifndef LOGFUSION_H
 #define LOGFUSION_H
@@ -175,7 +191,8 @@ typedef struct logfusion_config {
     /* How many rotated files to keep, 1 … 1,000. 0: 5. [LOGFUSION_KEEP_FILES] */
     size_t keep_files;
 
-    /* Bytes of each thread's ring, 4,096 … 2^30, rounded up to a power of two. 0: 1 MiB. [LOGFUSION_RING_BYTES] */
+    /* Bytes of each thread's ring, 4,096 … 2^30, rounded up to a power of two. 0: 1 MiB.
+     * [LOGFUSION_RING_BYTES: a power of two; here and below K, M and G may follow the number of bytes] */
     size_t ring_bytes;
 
     /* Most bytes of all rings together; a thread that would need more drops its records (dropped_memory). 0: 1 GiB;
@@ -226,7 +243,7 @@ typedef struct logfusion_config {
  *
  * LOGFUSION_OK also when it runs already, whatever its settings. LOGFUSION_E_OUTPUT: the output can't be opened; the
  * engine runs all the same and writes to stderr. LOGFUSION_E_THREAD: no drain thread could be started; the engine runs
- * and each log call delivers its own record. LOGFUSION_E_MEMORY: not started.
+ * and each log call delivers its own record.
  */
 LOGFUSION_API int logfusion_init(void);
 
@@ -352,8 +369,8 @@ static inline logfusion_field logfusion_field_text(const char *name, const char 
 }
 
 /*
- * As logfusion_log, with `count` fields; `fields` may be NULL when count is 0. Names should differ: of equal ones the
- * last is shown.
+ * As logfusion_log, with `count` fields; `fields` may be NULL when count is 0. Names should differ: of equal ones
+ * the later are shown as NAME#POSITION in JSON, and as they are in text.
  *
  * LOGFUSION_E_NULL: fields is NULL and count is not 0 (the record is logged without fields). A field that can't be
  * used is left out, the record is logged, and the first such field gives the status: LOGFUSION_E_NULL (NULL name, or
@@ -402,14 +419,15 @@ LOGFUSION_API ptrdiff_t logfusion_log_batch(const logfusion_entry *entries, size
  * below is the example.
  *
  * logfusion_reserve opens a record and gives room for its text: *text points to *granted + 1 bytes, the last one for
- * a NUL that the writer may or may not write. *granted is `capacity`, or the text limit if that is less. LOGFUSION_OK
+ * a NUL that the writer may or may not write. *granted is `capacity`, or what a record can take if that is less. LOGFUSION_OK
  * with *text == NULL: nobody wants the level. Statuses as logfusion_log; the record is open if, and only if, *text is
  * not NULL (also with LOGFUSION_E_INVALID and LOGFUSION_E_NULL, for a level or target that was replaced).
  * LOGFUSION_E_NULL and no record: text or granted is NULL.
  *
  * An open record must be ended by the same thread, with logfusion_commit or logfusion_cancel, before it logs again:
  * until then its other records are dropped as re-entered. A thread that ends, forks or jumps out (longjmp, an
- * exception) in between loses the open record, nothing else.
+ * exception) in between loses the open record, nothing else; so does one that logs from a frame that lies more than 1
+ * KiB further up the stack than the one that reserved (then dropped_other counts it).
  */
 LOGFUSION_API int logfusion_reserve(int level, const char *target, size_t capacity, char **text, size_t *granted);
 
@@ -514,7 +532,7 @@ typedef struct logfusion_record {
     size_t target_length;
     const char *message;
     size_t message_length;
-    size_t message_full_length; /* above message_length when the text was cut: bytes that were given */
+    size_t message_full_length; /* above message_length when the text was cut: bytes that were given, or more than were read */
     const logfusion_field *fields; /* NULL when field_count is 0 */
     size_t field_count;
     uint64_t time_ns;        /* when it was logged: nanoseconds since the Unix epoch, UTC */
@@ -555,8 +573,8 @@ LOGFUSION_API int logfusion_subscribe(const char *target, int max_level, logfusi
  * Ends a subscription. Outside any callback it waits until the callback is not running, for at most `timeout_ms`.
  * LOGFUSION_OK: it is not running and will never run again; the context may be freed. LOGFUSION_E_BUSY: it still
  * runs, but will not be started again; call again to go on waiting. From inside any callback, its own included, it
- * never waits: LOGFUSION_OK means only that it will not be started again. LOGFUSION_E_UNKNOWN: no such subscription,
- * or it has ended.
+ * never waits: LOGFUSION_OK means only that it will not be started again; a call outside any callback then waits for
+ * it. LOGFUSION_E_UNKNOWN: no such subscription, or it has ended and is not running (outside any callback).
  */
 LOGFUSION_API int logfusion_unsubscribe(uint64_t handle, int timeout_ms);
 

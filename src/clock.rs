@@ -46,7 +46,7 @@ fn ticks_slow() -> u64 {
 }
 
 fn decide_mode() -> u8 {
-    let _errno = os::ErrnoGuard::new();
+    let _errno = os::HostGuard::new();
     let kernel_source =
         std::fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource").ok();
     let mode =

@@ -62,8 +62,6 @@ pub enum DrainMode {
 pub struct Config {
     /// Which records are delivered: directives such as `info,net::http=debug`.
     pub filter: String,
-    /// Whether `filter` was set by the program or the environment, rather than by default.
-    pub filter_explicit: bool,
     /// Where records are written, and how.
     pub output: OutputConfig,
     /// The size of each thread's ring: a power of two from 4 KiB to 1 GiB.
@@ -94,7 +92,6 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             filter: "info".to_owned(),
-            filter_explicit: false,
             output: OutputConfig::default(),
             ring_bytes: 1 << 20,
             rings_max_bytes: 1 << 30,
@@ -243,17 +240,10 @@ static SETTINGS: [Setting; 15] = [
         variables: &["LOGFUSION_LOG", "RUST_LOG"],
         expected: "a filter",
         allowed: "directives such as info,net::http=debug",
-        read: |config, value| {
-            config.filter = value.to_str()?.trim().to_owned();
-            config.filter_explicit = true;
-            Some(())
-        },
+        read: |config, value| set(&mut config.filter, value.to_str().map(|text| text.trim().to_owned())),
         show: |config| config.filter.clone(),
         is_valid: |config| Directives::parse(&config.filter).is_ok(),
-        reset: |config, defaults| {
-            config.filter.clone_from(&defaults.filter);
-            config.filter_explicit = defaults.filter_explicit;
-        },
+        reset: |config, defaults| config.filter.clone_from(&defaults.filter),
     },
     Setting {
         member: "format",
@@ -315,10 +305,11 @@ static SETTINGS: [Setting; 15] = [
         member: "keep_files",
         variables: &["LOGFUSION_KEEP_FILES"],
         expected: "a number of files",
-        allowed: "0 to 4294967295",
+        allowed: "1 to 1000",
         read: |config, value| set(&mut config.output.keep_files, number(value)),
         show: |config| config.output.keep_files.to_string(),
-        ..Setting::ANY
+        is_valid: |config| (1..=1000).contains(&config.output.keep_files),
+        reset: |config, defaults| config.output.keep_files = defaults.output.keep_files,
     },
     Setting {
         member: "ring_bytes",
@@ -492,7 +483,6 @@ mod tests {
         assert_eq!(problems, []);
         let expected = Config {
             filter: "warn,net=debug".into(),
-            filter_explicit: true,
             output: OutputConfig {
                 destination: Destination::File("/var/log/game.log".into()),
                 format: Format::Json,
@@ -514,13 +504,7 @@ mod tests {
 
     #[test]
     fn environment_wins_over_the_program() {
-        let program = Config {
-            filter: "error".into(),
-            filter_explicit: true,
-            ring_bytes: 1 << 16,
-            drain_cpu: Some(3),
-            ..Config::default()
-        };
+        let program = Config { filter: "error".into(), ring_bytes: 1 << 16, drain_cpu: Some(3), ..Config::default() };
         let (config, problems) = read_into(program.clone(), &[("LOGFUSION_LOG", "debug")]);
         assert_eq!(problems, []);
         assert_eq!(config, Config { filter: "debug".into(), ..program });
@@ -530,7 +514,7 @@ mod tests {
     fn rust_log_counts_if_ours_is_unset_or_empty() {
         for variables in [&[("RUST_LOG", "debug")][..], &[("LOGFUSION_LOG", ""), ("RUST_LOG", "debug")]] {
             let (config, _) = read(variables);
-            assert_eq!((config.filter.as_str(), config.filter_explicit), ("debug", true));
+            assert_eq!(config.filter, "debug");
         }
     }
 
@@ -638,7 +622,6 @@ mod tests {
     fn values_of_a_program_are_validated() {
         let mut config = Config {
             filter: "net=loud".into(),
-            filter_explicit: true,
             output: OutputConfig { destination: Destination::File("".into()), ..OutputConfig::default() },
             ring_bytes: 3 << 20,
             rings_max_bytes: 0,

@@ -11,6 +11,7 @@
 //! ```
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 /// The thread that logged a record.
@@ -42,24 +43,25 @@ impl Delivery {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Delivery>> = const { RefCell::new(None) };
+    /// Without a destructor: a thread may deliver (in manual mode, or at the exit of the process) after its destructors ran.
+    static CURRENT: RefCell<ManuallyDrop<Option<Delivery>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// Calls `f` with the record that is being delivered on this thread; `None` where there is none, as for an event that a
 /// Rust thread dispatches itself.
 pub fn with_current<R>(f: impl FnOnce(&Delivery) -> R) -> Option<R> {
-    CURRENT.try_with(|current| current.try_borrow().ok()?.as_ref().map(f)).ok()?
+    CURRENT.with(|current| current.try_borrow().ok()?.as_ref().map(f))
 }
 
 /// Enters a run of records of one thread. The drain calls it once a run.
 pub(crate) fn enter(thread: &Arc<ThreadInfo>) {
-    CURRENT.with_borrow_mut(|current| *current = Some(Delivery { time_ns: 0, thread: thread.clone() }));
+    CURRENT.with_borrow_mut(|current| **current = Some(Delivery { time_ns: 0, thread: thread.clone() }));
 }
 
 /// Sets the time of the record about to be delivered.
 pub(crate) fn set_time(time_ns: u64) {
     CURRENT.with_borrow_mut(|current| {
-        if let Some(delivery) = current {
+        if let Some(delivery) = &mut **current {
             delivery.time_ns = time_ns;
         }
     });
@@ -67,5 +69,5 @@ pub(crate) fn set_time(time_ns: u64) {
 
 /// Leaves the run.
 pub(crate) fn leave() {
-    CURRENT.with_borrow_mut(|current| *current = None);
+    CURRENT.with_borrow_mut(|current| **current = None);
 }

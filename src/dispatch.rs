@@ -18,6 +18,7 @@ use crate::sync::{AtomicU64, Ordering};
 use arc_swap::ArcSwapOption;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::{Arc, LazyLock};
 use tracing_core::dispatcher::{self, Dispatch};
 use tracing_core::field::{Field, Value, Visit};
@@ -118,7 +119,8 @@ thread_local! {
     static DELIVERING: Cell<bool> = const { Cell::new(false) };
     /// It is one that a subscriber logged.
     static NESTED: Cell<bool> = const { Cell::new(false) };
-    static QUEUE: RefCell<Vec<OwnedEvent>> = const { RefCell::new(Vec::new()) };
+    /// Without a destructor: a thread may deliver after its destructors ran.
+    static QUEUE: RefCell<ManuallyDrop<Vec<OwnedEvent>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
     static QUEUED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -158,7 +160,7 @@ pub fn give_nested(dispatch: &Dispatch) {
 #[cold]
 fn give_queue(dispatch: &Dispatch) {
     QUEUED.set(false);
-    let queue = QUEUE.take();
+    let queue = QUEUE.with_borrow_mut(|queue| std::mem::take(&mut **queue));
     NESTED.set(true);
     for event in &queue {
         event.with(|event| give(dispatch, true, event));

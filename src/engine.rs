@@ -9,8 +9,8 @@ use crate::drain::pace::Sleeper;
 use crate::drain::{Drain, Flush};
 use crate::lifecycle::Lifecycle;
 use crate::os;
-use crate::output::Directives;
 use crate::output::filter::Filter;
+use crate::output::{Directives, Output};
 use crate::producers::{Slot, lock};
 use crate::run_state::RunState;
 use crate::stats::{Slots, Totals};
@@ -60,6 +60,8 @@ pub struct Engine {
     pub(crate) drains_slot: OnceLock<Arc<Slot>>,
     pub(crate) ring_bytes: AtomicUsize,
     pub(crate) totals: Totals,
+    /// The output of the run, for an exit inside a callback.
+    pub(crate) output: ArcSwapOption<Output>,
     /// Where records go: see [`Sink`].
     pub(crate) sink: AtomicU32,
     gate: Mutex<()>,
@@ -89,13 +91,15 @@ pub fn current() -> &'static Engine {
     }
 }
 
-/// The process's engine, started if it is not running and nobody is starting or stopping it. A child that a raw `clone`
-/// made gets its own here.
+/// The process's engine; a child that a raw `clone` made gets its own here.
+pub fn of_this_process() -> &'static Engine {
+    let engine = current();
+    if engine.process == std::process::id() { engine } else { engine.replace_in_child() }
+}
+
+/// The process's engine, started if it is not running and nobody is starting or stopping it.
 pub fn start_if_needed() -> &'static Engine {
-    let mut engine = current();
-    if engine.process != std::process::id() {
-        engine = engine.replace_in_child();
-    }
+    let engine = of_this_process();
     engine.start_automatically();
     engine
 }
@@ -132,6 +136,7 @@ impl Engine {
             drains_slot: OnceLock::new(),
             ring_bytes: AtomicUsize::new(0),
             totals: Totals::default(),
+            output: ArcSwapOption::const_empty(),
             sink: AtomicU32::new(Sink::Own as u32),
             gate: Mutex::new(()),
         }
@@ -214,13 +219,13 @@ pub fn wake_for(half_full: bool) {
 
 /// Wakes the drain if it sleeps.
 pub fn wake() {
-    let _errno = os::ErrnoGuard::new();
+    let _errno = os::HostGuard::new();
     current().wake();
 }
 
 /// Called after a push that found that nobody delivers: see [`crate::run_state`].
 #[cold]
 pub fn settle_late_push() {
-    let _errno = os::ErrnoGuard::new();
+    let _errno = os::HostGuard::new();
     current().settle_late_push();
 }

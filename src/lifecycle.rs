@@ -31,7 +31,7 @@ use crate::producers::{self, lock};
 use crate::run_state::{self, CALLERS, RUNNING, STOPPED};
 use crate::sync::{AtomicBool, Ordering};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, Once, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -76,8 +76,8 @@ pub enum Started {
     WithTrouble(StartError),
 }
 
-/// The process is on its way out.
-static EXITING: AtomicBool = AtomicBool::new(false);
+/// When the exit stops waiting for anything.
+static EXIT_DEADLINE: OnceLock<Instant> = OnceLock::new();
 
 /// How long the exit of the process waits for a drain that is stuck.
 const EXIT_LIMIT: Duration = Duration::from_secs(5);
@@ -91,6 +91,7 @@ impl Engine {
         if STATE.get() == STOPPED
             && let Some(mut lifecycle) = try_lock(&self.lifecycle)
         {
+            let _host = os::HostGuard::new();
             self.start(&mut lifecycle, None, false);
         }
     }
@@ -101,7 +102,7 @@ impl Engine {
         let Some(mut lifecycle) =
             (if producers::is_delivering() { try_lock(&self.lifecycle) } else { Some(lock(&self.lifecycle)) })
         else {
-            return Started::WithOthers;
+            return if config.is_none() { Started::Running } else { Started::WithOthers };
         };
         if STATE.get() != STOPPED {
             let same = config.is_none_or(|config| lifecycle.given.as_ref() == Some(&config));
@@ -151,6 +152,8 @@ impl Engine {
             _ => Sink::Own,
         };
         self.sink.store(sink as u32, Ordering::Relaxed);
+        let output = output.map(Arc::new);
+        self.output.store(output.clone());
         self.greet(&problems, lifecycle.trouble.as_ref(), output);
         if explicit && config.set_global_default {
             // Taken already: the drain finds the host's subscriber by itself.
@@ -178,7 +181,7 @@ impl Engine {
     }
 
     /// Gives the drain its output and what it has to say first.
-    fn greet(&self, problems: &[Problem], trouble: Option<&StartError>, output: Option<Output>) {
+    fn greet(&self, problems: &[Problem], trouble: Option<&StartError>, output: Option<Arc<Output>>) {
         let mut drain = lock(&self.drain);
         let said = problems.iter().map(ToString::to_string).chain(trouble.map(ToString::to_string));
         drain.open(output, said.collect());
@@ -235,7 +238,7 @@ impl Engine {
         match STATE.get() {
             STOPPED => run_state::start_late(|| self.start_automatically()),
             CALLERS => {
-                if let Some(mut drain) = lock_within(&self.drain, Some(Duration::from_secs(1))) {
+                if let Some(mut drain) = lock_within(&self.drain, Some(inline_limit())) {
                     drain.pass(self, None);
                 }
             }
@@ -246,6 +249,13 @@ impl Engine {
     pub(crate) fn stopping(&self) -> &AtomicBool {
         &self.flush.stopping
     }
+}
+
+/// How long a caller who delivers by itself waits for another who does; at the exit of the process all of them together
+/// wait no longer than the exit itself.
+fn inline_limit() -> Duration {
+    const LIMIT: Duration = Duration::from_secs(1);
+    EXIT_DEADLINE.get().map_or(LIMIT, |deadline| deadline.saturating_duration_since(Instant::now()).min(LIMIT))
 }
 
 /// Waits for a thread, for at most `limit`.
@@ -293,11 +303,15 @@ fn install_hooks() {
 }
 
 extern "C" fn at_exit() {
-    EXITING.store(true, Ordering::Relaxed);
+    EXIT_DEADLINE.get_or_init(|| Instant::now() + EXIT_LIMIT);
     let engine = engine::current();
-    // The exit may have been called inside a callback: the drain then waits for the exit, not the exit for the drain.
+    // The exit may have been called inside a callback: the drain then waits for the exit, not the exit for the drain. What
+    // was delivered until now is written; what is still queued is lost with the process.
     if producers::is_delivering() {
         STATE.set(CALLERS);
+        if let Some(output) = &*engine.output.load() {
+            _ = output.write();
+        }
         return;
     }
     // A stop that is under way on another thread holds the lifecycle until everything is delivered.
@@ -320,6 +334,7 @@ thread_local! {
 }
 
 extern "C" fn before_fork() {
+    // In a callback: the child may log, and end by `exec` or `_exit`.
     if producers::is_delivering() {
         return;
     }
@@ -343,6 +358,7 @@ extern "C" fn after_fork_in_parent() {
 extern "C" fn after_fork_in_child() {
     let engine = engine::current();
     let child = engine.replace_in_child();
+    producers::leave_delivery_in_child();
     let held = HELD.try_with(|held| held.borrow_mut().take()).ok().flatten();
     if let Some(held) = held {
         if let Some(lifecycle) = &held._lifecycle {

@@ -12,7 +12,7 @@
 //! - **[`heavy_barrier`]: a fence that one side pays for both.** The caller of a log function only keeps the compiler from
 //!   reordering; the drain, about to sleep, makes every running thread execute a full barrier. Of two threads that each
 //!   write one word and then read the other's, at least one sees the other's write.
-//! - **[`ErrnoGuard`]: no trace in the caller's thread.** What a slow path asks of the system does not reach the `errno`
+//! - **[`HostGuard`]: no trace in the caller's thread.** What a slow path asks of the system does not reach the `errno`
 //!   of the C program that logged.
 //!
 //! Linux on x86-64 is tested. Other systems get what `std` offers (module `portable`): it compiles without promising
@@ -396,26 +396,80 @@ mod linux {
         }
     }
 
-    /// Keeps `errno` as it was: read when the guard is made, written back when it is dropped.
-    #[derive(Debug)]
-    pub struct ErrnoGuard {
-        errno: c_int,
+    unsafe extern "C" {
+        fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
     }
 
-    impl ErrnoGuard {
-        /// Remembers the calling thread's `errno`.
+    /// `PTHREAD_CANCEL_DISABLE` of Linux.
+    const CANCEL_DISABLE: c_int = 1;
+
+    /// Work on a thread of the host: `errno` is afterwards as it was before, and `pthread_cancel` waits until the guard is
+    /// dropped, since the unwinding of a cancelled thread would end the process at the panic boundary.
+    #[derive(Debug)]
+    pub struct HostGuard {
+        errno: c_int,
+        cancel_state: c_int,
+    }
+
+    impl HostGuard {
+        /// Remembers the calling thread's `errno` and forbids its cancellation.
         #[allow(clippy::new_without_default)] // a guard that is made by accident guards nothing
-        #[must_use = "restores errno when it is dropped"]
+        #[must_use = "undoes its work when it is dropped"]
         pub fn new() -> Self {
             // SAFETY: the location is valid for as long as the thread lives.
-            Self { errno: unsafe { *libc::__errno_location() } }
+            let errno = unsafe { *libc::__errno_location() };
+            let mut cancel_state = 0;
+            // SAFETY: the old state is written to a live variable.
+            unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut cancel_state) };
+            Self { errno, cancel_state }
         }
     }
 
-    impl Drop for ErrnoGuard {
+    impl Drop for HostGuard {
         fn drop(&mut self) {
+            // SAFETY: the old state may be NULL.
+            unsafe { pthread_setcancelstate(self.cancel_state, ptr::null_mut()) };
             // SAFETY: as in `new`.
             unsafe { *libc::__errno_location() = self.errno };
+        }
+    }
+
+    /// Calls `f` with SIGPIPE blocked on this thread; one that `f` caused is taken back. A write into a closed pipe is
+    /// then an error and nothing else.
+    pub fn without_sigpipe<R>(f: impl FnOnce() -> R) -> R {
+        // SAFETY: the sets are initialised by `sigemptyset` before they are used, and all pointers are to live variables.
+        unsafe {
+            let mut pipe: libc::sigset_t = mem::zeroed();
+            let mut old: libc::sigset_t = mem::zeroed();
+            let mut pending: libc::sigset_t = mem::zeroed();
+            libc::sigemptyset(&raw mut pipe);
+            libc::sigaddset(&raw mut pipe, libc::SIGPIPE);
+            libc::sigpending(&raw mut pending);
+            let was_pending = libc::sigismember(&raw const pending, libc::SIGPIPE) == 1;
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const pipe, &raw mut old);
+            let result = f();
+            if !was_pending {
+                let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+                libc::sigtimedwait(&raw const pipe, ptr::null_mut(), &raw const now);
+            }
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const old, ptr::null_mut());
+            result
+        }
+    }
+
+    /// A descriptor of the host that is written to as it is: no duplicate is needed, so it works when no descriptor is left.
+    #[derive(Debug)]
+    pub struct BorrowedDescriptor(pub c_int);
+
+    impl io::Write for BorrowedDescriptor {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // SAFETY: the bytes are valid for their length; a closed descriptor is an error like others.
+            let written = unsafe { libc::write(self.0, bytes.as_ptr().cast(), bytes.len()) };
+            usize::try_from(written).map_err(|_| io::Error::last_os_error())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
 }
@@ -597,11 +651,16 @@ mod portable {
         false
     }
 
+    /// Calls `f`. There is no SIGPIPE, or it is left as it is.
+    pub fn without_sigpipe<R>(f: impl FnOnce() -> R) -> R {
+        f()
+    }
+
     /// Does nothing.
     #[derive(Debug)]
-    pub struct ErrnoGuard;
+    pub struct HostGuard;
 
-    impl ErrnoGuard {
+    impl HostGuard {
         /// Does nothing.
         #[allow(clippy::new_without_default)] // as on Linux
         pub fn new() -> Self {
@@ -970,7 +1029,7 @@ mod tests {
         // SAFETY: sets this thread's own `errno`.
         unsafe { *libc::__errno_location() = libc::EXDEV };
         {
-            let _guard = ErrnoGuard::new();
+            let _guard = HostGuard::new();
             fail();
             assert_eq!(io::Error::last_os_error().raw_os_error(), Some(libc::EBADF));
         }

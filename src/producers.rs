@@ -170,7 +170,7 @@ fn reserve_slowly(
     size: usize,
     full: Full,
 ) -> Result<Reservation<'static>, Dropped> {
-    let _errno = os::ErrnoGuard::new();
+    let _errno = os::HostGuard::new();
     let reason = match full {
         Full::Full => match wait_for_room(producer, level, size) {
             Ok(reservation) => return Ok(reservation),
@@ -217,7 +217,7 @@ fn wait_for_room(producer: Producer<'static>, level: u32, size: usize) -> Result
 /// The thread's first record, in this process.
 #[cold]
 fn attach() -> Producer<'static> {
-    let _errno = os::ErrnoGuard::new();
+    let _errno = os::HostGuard::new();
     if !ATTACHING.replace(true) {
         if let Some(slot) = try_attach() {
             SLOT.set(ptr::from_ref(slot));
@@ -269,6 +269,15 @@ pub fn set_thread_name(name: &str) -> bool {
 /// Whether the calling thread delivers records at the moment.
 pub fn is_delivering() -> bool {
     DELIVERING.get()
+}
+
+/// In a child that was forked inside a callback: the thread delivers no more, and its rings are the parent's.
+pub(crate) fn leave_delivery_in_child() {
+    if DELIVERING.replace(false) {
+        WORDS.set(&ABSENT);
+        SLOT.set(ptr::null());
+    }
+    WITHOUT_RING.iter().flatten().for_each(|counter| counter.store(0, Ordering::Relaxed));
 }
 
 /// Calls `f`, which delivers, with the thread's ring exchanged for the drain's own.

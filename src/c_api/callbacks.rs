@@ -5,6 +5,7 @@ use super::status::Status;
 use super::{boundary, text, timeout};
 use crate::callbacks::{Callback, REGISTRY, Unsubscribed};
 use crate::engine;
+use crate::os::HostGuard;
 use std::ffi::{c_char, c_int, c_void};
 
 /// See `logfusion_subscribe` in the header.
@@ -54,6 +55,7 @@ pub unsafe extern "C" fn logfusion_subscribe(
 pub extern "C" fn logfusion_unsubscribe(handle: u64, timeout_ms: c_int) -> c_int {
     const NAME: &str = "logfusion_unsubscribe";
     boundary(Status::Internal.code(), || {
+        let _host = HostGuard::new();
         let ended = REGISTRY.unsubscribe(handle, timeout(timeout_ms));
         engine::current().publish_gate();
         match ended {

@@ -8,7 +8,7 @@ use crate::config::{Config, DrainMode, Overflow};
 use crate::drain::FlushError;
 use crate::engine;
 use crate::lifecycle::{StartError, Started};
-use crate::os::ErrnoGuard;
+use crate::os::HostGuard;
 use crate::output::{Color, Destination, Directives, Format, OutputConfig};
 use crate::producers;
 use std::ffi::{CStr, OsStr, c_char, c_int};
@@ -56,8 +56,8 @@ const _: () = {
 #[unsafe(no_mangle)]
 pub extern "C" fn logfusion_init() -> c_int {
     boundary(Status::Internal.code(), || {
-        let _errno = ErrnoGuard::new();
-        started(engine::current().start_explicitly(None))
+        let _errno = HostGuard::new();
+        started(engine::of_this_process().start_explicitly(None))
     })
 }
 
@@ -70,7 +70,7 @@ pub extern "C" fn logfusion_init() -> c_int {
 pub unsafe extern "C" fn logfusion_init_with(config: *const CConfig) -> c_int {
     const NAME: &str = "logfusion_init_with";
     boundary(Status::Internal.code(), || {
-        let _errno = ErrnoGuard::new();
+        let _errno = HostGuard::new();
         if config.is_null() {
             return fail(Status::Null, format_args!("{NAME}: config is NULL"));
         }
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn logfusion_init_with(config: *const CConfig) -> c_int {
         let config = unsafe { config.read_unaligned() };
         // SAFETY: the caller's promise about the strings.
         match unsafe { settings(&config) } {
-            Ok(config) => started(engine::current().start_explicitly(Some(config))),
+            Ok(config) => started(engine::of_this_process().start_explicitly(Some(config))),
             Err(status) => status,
         }
     })
@@ -132,7 +132,7 @@ unsafe fn settings(c: &CConfig) -> Result<Config, c_int> {
         let filter = unsafe { text::utf8(NAME, "filter", c.filter) }?;
         if !filter.is_empty() {
             Directives::parse(filter).map_err(|error| fail(Status::Filter, format_args!("{NAME}: filter: {error}")))?;
-            (config.filter, config.filter_explicit) = (filter.to_owned(), true);
+            config.filter = filter.to_owned();
         }
     }
     if !c.drain_name.is_null() {
@@ -226,11 +226,11 @@ unsafe fn destination(output: *const c_char) -> Destination {
 #[unsafe(no_mangle)]
 pub extern "C" fn logfusion_shutdown() {
     boundary((), || {
-        let _errno = ErrnoGuard::new();
+        let _errno = HostGuard::new();
         if producers::is_delivering() || callbacks::is_inside() {
             set(format_args!("logfusion_shutdown: a callback can't stop the engine; nothing was done"));
         } else {
-            engine::current().shut_down();
+            engine::of_this_process().shut_down();
         }
     });
 }
@@ -239,8 +239,8 @@ pub extern "C" fn logfusion_shutdown() {
 #[unsafe(no_mangle)]
 pub extern "C" fn logfusion_flush(timeout_ms: c_int) -> c_int {
     boundary(Status::Internal.code(), || {
-        let _errno = ErrnoGuard::new();
-        let Err(error) = engine::current().flush(timeout(timeout_ms)) else { return Status::Ok.code() };
+        let _errno = HostGuard::new();
+        let Err(error) = engine::of_this_process().flush(timeout(timeout_ms)) else { return Status::Ok.code() };
         let status = match error {
             FlushError::Timeout => Status::Timeout,
             FlushError::InCallback => Status::InCallback,
@@ -255,7 +255,7 @@ pub extern "C" fn logfusion_flush(timeout_ms: c_int) -> c_int {
 pub extern "C" fn logfusion_drain(budget_us: u64) -> i64 {
     const NAME: &str = "logfusion_drain";
     boundary(Status::Internal.code().into(), || {
-        let _errno = ErrnoGuard::new();
+        let _errno = HostGuard::new();
         if producers::is_delivering() || callbacks::is_inside() {
             return fail(Status::InCallback, format_args!("{NAME}: a callback can't drain")).into();
         }
@@ -281,7 +281,7 @@ pub extern "C" fn logfusion_drain(budget_us: u64) -> i64 {
 pub unsafe extern "C" fn logfusion_set_thread_name(name: *const c_char) -> c_int {
     const NAME: &str = "logfusion_set_thread_name";
     boundary(Status::Internal.code(), || {
-        let _errno = ErrnoGuard::new();
+        let _errno = HostGuard::new();
         // SAFETY: the caller's promise.
         let name = match unsafe { text::utf8(NAME, "name", name) } {
             Ok(name) => text::cut(name, 31),

@@ -64,6 +64,10 @@ pub unsafe extern "C" fn logfusion_reserve(
         let Ok(mut reservation) = producers::reserve(producer, level, record.reserve()) else {
             return Status::Dropped.code();
         };
+        if OPEN.get().is_some() {
+            // It is not open any more, or this one would have been re-entrant: count it.
+            take_open();
+        }
         let bytes = reservation.bytes();
         record.write_before(bytes, target);
         let place = bytes[record.text_offset()..].as_mut_ptr();
@@ -79,12 +83,19 @@ pub unsafe extern "C" fn logfusion_reserve(
 
 /// Takes the open record up again.
 fn resume(function: &str) -> Result<(Reservation<'static>, Open), c_int> {
-    let open = OPEN.take().and_then(|open| {
-        // SAFETY: `OPEN` is the thread's own, and its ring is kept until the thread is gone; a fork wipes it, and `resume`
-        // finds it so.
-        unsafe { open.parked.resume() }.map(|reservation| (reservation, open))
-    });
-    open.ok_or_else(|| fail(Status::Invalid, format_args!("{function}: no record is open on this thread")))
+    take_open().ok_or_else(|| fail(Status::Invalid, format_args!("{function}: no record is open on this thread")))
+}
+
+/// The open record, if there is one. One that was lost to a jump, or to a call from a frame far up, is counted.
+fn take_open() -> Option<(Reservation<'static>, Open)> {
+    let open = OPEN.take()?;
+    // SAFETY: `OPEN` is the thread's own, and its ring is kept until the thread is gone; a fork wipes it, and `resume`
+    // finds it so.
+    let reservation = unsafe { open.parked.resume() };
+    if reservation.is_none() {
+        producers::current().count_drop(open.level, Reason::Other);
+    }
+    reservation.map(|reservation| (reservation, open))
 }
 
 /// See `logfusion_commit` in the header.

@@ -125,7 +125,7 @@ pub unsafe extern "C" fn logfusion_stats(stats: *mut CStats) -> c_int {
         if size != size_of::<CStats>() {
             return wrong_size(NAME, size, size_of::<CStats>());
         }
-        let engine = engine::current();
+        let engine = engine::of_this_process();
         let sum = stats::sum(&engine.slots);
         let output = engine.flush.output_counts();
         let totals = &engine.totals;
@@ -180,7 +180,7 @@ pub unsafe extern "C" fn logfusion_stats_threads(out: *mut CThreadStats, count: 
                 return fail(Status::Size, format_args!("{NAME}: *count is {room}; nothing was written"));
             }
         }
-        let threads = lock(&engine::current().slots).threads();
+        let threads = lock(&engine::of_this_process().slots).threads();
         for (index, stats) in threads.iter().take(room).enumerate() {
             // SAFETY: `index < room`, and the caller promises so many elements.
             unsafe { out.add(index).write_unaligned(CThreadStats::of(stats)) };

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// One subscription.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Registration {
     callback: Callback,
     context: *mut c_void,
     word: Quiescence,
+    /// Ended from inside a callback, so that nobody has waited for it yet.
+    unwaited: AtomicBool,
 }
 
 // SAFETY: the context is the subscriber's own pointer; its documentation says on which threads it is used, and the
@@ -123,8 +125,8 @@ impl Registry {
     /// [`Unsubscribed::Done`] outside any callback.
     pub unsafe fn subscribe(&self, target: &str, max_level: u32, callback: Callback, context: *mut c_void) -> u64 {
         let handle = self.next_handle.fetch_add(1, Ordering::Relaxed);
-        let word = Quiescence::default();
-        let registration = Arc::new(Registration { handle, target: target.into(), max_level, callback, context, word });
+        let (target, word, unwaited) = (target.into(), Quiescence::default(), AtomicBool::new(false));
+        let registration = Arc::new(Registration { handle, target, max_level, callback, context, word, unwaited });
         self.update(|list| {
             let segments = |target: &str| if target.is_empty() { 0 } else { target.split("::").count() };
             let place = list.partition_point(|other| {
@@ -144,8 +146,18 @@ impl Registry {
         };
         drop(list);
         registration.word.close();
-        // Closed entries stay in the list until they are quiet, so that a caller who got BUSY can wait again.
-        if !is_inside() && !wait_until(timeout, || registration.word.is_quiet()) {
+        // Closed entries stay in the list until they are quiet, so that a caller who got BUSY, or who ended it from inside
+        // a callback, can wait for it.
+        if is_inside() {
+            let is_first = !registration.unwaited.swap(true, Ordering::Relaxed);
+            self.update(|_| ());
+            return if is_first { Unsubscribed::Done } else { Unsubscribed::Unknown };
+        }
+        if registration.unwaited.load(Ordering::Relaxed) && registration.word.is_quiet() {
+            self.update(|_| ());
+            return Unsubscribed::Unknown;
+        }
+        if !wait_until(timeout, || registration.word.is_quiet()) {
             return Unsubscribed::Busy;
         }
         // Of two that wait for one handle, one ends it.
@@ -178,6 +190,7 @@ impl Registry {
     fn update(&self, mut change: impl FnMut(&mut Vec<Arc<Registration>>)) {
         self.list.rcu(|list| {
             let mut list = Vec::clone(list);
+            list.retain(|entry| !(entry.unwaited.load(Ordering::Relaxed) && entry.word.is_quiet()));
             change(&mut list);
             list
         });

@@ -42,6 +42,7 @@ use lane::Lane;
 use merge::Merge;
 use pace::Pace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing_core::dispatcher::set_default;
 use tracing_core::{Dispatch, LevelFilter};
@@ -57,7 +58,7 @@ pub struct Drain {
     merge: Merge,
     clock: Option<Calibration>,
     events: Events,
-    output: Option<Output>,
+    output: Option<Arc<Output>>,
     dispatch: Option<Dispatch>,
     filter_generation: u64,
     /// What a start has to say, in the first pass.
@@ -128,7 +129,7 @@ const CHORES: Duration = Duration::from_millis(250);
 
 impl Drain {
     /// Takes the output of a new run.
-    pub(crate) fn open(&mut self, output: Option<Output>, said: Vec<String>) {
+    pub(crate) fn open(&mut self, output: Option<Arc<Output>>, said: Vec<String>) {
         self.output = output;
         self.dispatch = None;
         self.to_say = said;
@@ -267,7 +268,7 @@ impl Drain {
                 lane.advance(len, outcome);
                 taken += 1;
                 if output.as_ref().is_some_and(|output| output.buffered() >= CHUNK) || lane.is_quarter_unreleased() {
-                    write(output.as_ref());
+                    write(output.as_deref());
                     lanes.iter_mut().for_each(Lane::release);
                     break;
                 }
@@ -286,9 +287,9 @@ impl Drain {
 
     /// Writes what was formatted and gives the rings' bytes back.
     pub(crate) fn write_out(&mut self, engine: &Engine) {
-        write(self.output.as_ref());
+        write(self.output.as_deref());
         self.lanes.iter_mut().for_each(Lane::release);
-        let stats = self.output.as_ref().map(Output::stats);
+        let stats = self.output.as_deref().map(Output::stats);
         engine.flush.note_output(stats);
     }
 
@@ -352,7 +353,7 @@ impl Drain {
             self.nested_dropped = nested;
             tracing::warn!(target: "logfusion", count, "events that subscribers logged were dropped");
         }
-        let stats = self.output.as_ref().map(Output::stats).unwrap_or_default();
+        let stats = self.output.as_deref().map(Output::stats).unwrap_or_default();
         if stats.lost_records > self.lost_records {
             let count = stats.lost_records - self.lost_records;
             self.lost_records = stats.lost_records;

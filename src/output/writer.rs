@@ -5,7 +5,7 @@
 //! counted, the buffer is empty again, and the next write starts afresh. If the failure cut a line in two, the next write
 //! first ends it.
 
-use std::fs::File;
+use crate::os;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -140,11 +140,11 @@ impl Writer {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let result = match &mut self.target {
+        let result = os::without_sigpipe(|| match &mut self.target {
             Target::Null => Ok(()),
             Target::Standard { stream, torn } => stream.write(&self.buffer, torn),
             Target::File(file) => file.write(&self.buffer, now, counters),
-        };
+        });
         let result = match result {
             Ok(()) => {
                 counters.written_bytes.fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
@@ -167,20 +167,18 @@ impl Writer {
 }
 
 impl Standard {
-    /// A duplicate of the descriptor: unlike Rust's own handles it has no buffer that could keep bytes after an error, and
-    /// it reports a closed descriptor.
-    #[cfg(unix)]
+    /// The descriptor itself: unlike Rust's own handles it has no buffer that could keep bytes after an error, and it
+    /// reports a closed descriptor.
+    #[cfg(target_os = "linux")]
     fn write(self, lines: &[u8], torn: &mut bool) -> Result<(), Short> {
-        use std::os::fd::AsFd;
         let descriptor = match self {
-            Self::Out => io::stdout().as_fd().try_clone_to_owned(),
-            Self::Err => io::stderr().as_fd().try_clone_to_owned(),
+            Self::Out => 1,
+            Self::Err => 2,
         };
-        let descriptor = descriptor.map_err(|error| Short { written: 0, error })?;
-        write_lines(&mut File::from(descriptor), lines, torn)
+        write_lines(&mut os::BorrowedDescriptor(descriptor), lines, torn)
     }
 
-    #[cfg(not(unix))]
+    #[cfg(not(target_os = "linux"))]
     fn write(self, lines: &[u8], torn: &mut bool) -> Result<(), Short> {
         match self {
             Self::Out => {

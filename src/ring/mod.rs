@@ -57,8 +57,8 @@
 //!
 //! A handler that leaves by `longjmp` leaves `frame` set. The stack grows down: a push whose frame is not below the frame
 //! found is not inside it, so that one is dead and is replaced; the same depth is that of the same statement, met
-//! again. This is judged only where both lie on the thread's own stack, and no alternate signal stack is in use;
-//! elsewhere a set frame is believed.
+//! again. A mark on another stack than the thread's own (a fiber's, an alternate signal stack's) is dead when the thread
+//! pushes on its own stack again. On an alternate signal stack a mark is always believed.
 //!
 //! # Severe records
 //!

@@ -260,10 +260,23 @@ impl<'r> Frame<'r> {
     /// second question: neither asks the thread library for the stack's bounds, which takes locks and memory there.
     #[cfg(not(logfusion_loom))]
     fn outer_is_dead(&self) -> bool {
+        /// Frames nearer than this are taken for frames of one stack.
+        const NEAR: usize = 256 << 10;
         let here = self.words.frame.load(Ordering::Relaxed);
-        here + Self::DEPTH >= self.outer
-            && !crate::os::on_alternate_stack()
-            && crate::os::stack_bounds().is_some_and(|stack| stack.contains(&here) && stack.contains(&self.outer))
+        let is_below = here + Self::DEPTH < self.outer;
+        if is_below && self.outer - here < NEAR || crate::os::on_alternate_stack() {
+            return false;
+        }
+        let Some(stack) = crate::os::stack_bounds() else { return false };
+        match (stack.contains(&here), stack.contains(&self.outer)) {
+            (true, true) => !is_below,
+            // Back on the thread's own stack: nothing on another one can be in the middle of a push, since a handler on an
+            // alternate stack ends before what it interrupted goes on, and a fiber is not switched inside a push.
+            (true, false) => true,
+            (false, true) => false,
+            // On one fiber, as far as that can be told.
+            (false, false) => !is_below && here.abs_diff(self.outer) < NEAR,
+        }
     }
 
     #[cfg(logfusion_loom)]
