@@ -44,6 +44,27 @@ pub fn hardware_counter() -> u64 {
     ticks
 }
 
+/// Keeps loads and [`hardware_counter`] in the order of the program, which a fence for memory alone does not.
+#[inline]
+pub fn counter_fence() {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // Newer compilers know it as a safe function.
+        #[allow(unused_unsafe)]
+        // SAFETY: every x86-64 processor has `lfence`.
+        unsafe {
+            core::arch::x86_64::_mm_lfence();
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a barrier that every processor has; memory may change meanwhile, as far as the compiler knows.
+    unsafe {
+        core::arch::asm!("dmb ish", "isb", options(nostack, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+}
+
 /// Whether [`hardware_counter`] runs at one rate, at all frequencies and in all sleep states of the processor.
 pub fn hardware_counter_is_invariant() -> bool {
     #[cfg(target_arch = "x86_64")]

@@ -11,7 +11,6 @@
 //! two records of which one caused the other, both stamped until then, both were published before any head was read.
 
 use super::lane::Lane;
-use crate::sync::{Ordering, fence};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -53,14 +52,15 @@ impl Merge {
     pub fn begin(&mut self, lanes: &mut Vec<Lane>, take_new: impl FnOnce(&mut Vec<Lane>)) -> Horizon {
         self.heap.clear();
         let until = crate::clock::ticks();
-        // The clock before the heads; a load does not wait for a clock that is read before it.
-        fence(Ordering::SeqCst);
+        // The processor reads its counter when it likes, before loads that come earlier too: the heads come between.
+        crate::os::counter_fence();
         // A new thread's first record can be the cause of one behind a head: its ring is taken behind the clock as well.
         take_new(lanes);
         let mut any = false;
         for lane in lanes.iter_mut() {
             any |= lane.snapshot();
         }
+        crate::os::counter_fence();
         let horizon = Horizon { until, now: crate::clock::ticks() };
         if any {
             for (index, lane) in lanes.iter_mut().enumerate() {

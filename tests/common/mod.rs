@@ -332,6 +332,14 @@ impl Record {
     pub fn message(&self) -> &str {
         text(self.message, self.message_length)
     }
+
+    pub fn fields(&self) -> &[Field] {
+        if self.field_count == 0 {
+            return &[];
+        }
+        // SAFETY: the engine gives so many fields for the length of the callback.
+        unsafe { std::slice::from_raw_parts(self.fields, self.field_count) }
+    }
 }
 
 fn text<'a>(data: *const c_char, length: usize) -> &'a str {
