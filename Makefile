@@ -9,7 +9,7 @@ test:
 	ci/all
 
 bench:
-	cargo bench --locked
+	ci/bench
 
 soak:
 	ci/soak

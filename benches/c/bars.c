@@ -1,0 +1,401 @@
+/*
+ * The bars: what a log call, a batch, a disabled call and the drain may cost, on the archive that users link.
+ *
+ *     bars SCRATCH_DIRECTORY [--check]
+ *
+ * Costs are given in clock reads of the same run, since a read of the processor's counter is the floor of every log
+ * call, and since a ratio says the same on a machine whose neighbours are noisy. What is compared is measured in
+ * alternating rounds; a figure is the median of the rounds, and the best of a few repeats.
+ *
+ * Calls are timed by the CPU time of the calling thread. By the wall clock, a sample in which the system gives the core
+ * to another thread (the drain thread also) holds that thread's work too; where cores are scarce that can be most
+ * samples, and the median jumps. The column `wall` shows it. The drain is timed by the wall clock.
+ *
+ * Each measurement checks its result: every call's status, and in the end the ledger; for the drain every line of the
+ * file. Only a failed check ends the program with 1. A bar that is not met is said, and that is all: the machines that
+ * run this are too different. With --check it takes a few rounds and the checks alone count.
+ */
+#include "logfusion.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <x86intrin.h>
+static inline uint64_t read_clock(void) { return __rdtsc(); }
+#elif defined(__aarch64__)
+static inline uint64_t read_clock(void) {
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+}
+#else
+static inline uint64_t read_clock(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_nsec;
+}
+#endif
+
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            check_failed(__LINE__, #condition);                                                                        \
+        }                                                                                                              \
+    } while (0)
+
+static void check_failed(int line, const char *condition) {
+    char why[512];
+    logfusion_last_error(why, sizeof why);
+    fprintf(stderr, "bars.c:%d: failed: %s\n  last error: %s\n", line, condition, why);
+    exit(1);
+}
+
+/* A time, or a span of time, in ns: of the calling thread and by the wall clock. */
+struct span {
+    double cpu, wall;
+};
+
+static double ns_of(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static struct span now(void) {
+    struct span span;
+    span.wall = ns_of(CLOCK_MONOTONIC);
+    span.cpu = ns_of(CLOCK_THREAD_CPUTIME_ID);
+    return span;
+}
+
+/* What one of `count` took since `begin`. */
+static struct span since(struct span begin, int count) {
+    struct span end = now();
+    end.wall = (end.wall - begin.wall) / count;
+    end.cpu = (end.cpu - begin.cpu) / count;
+    return end;
+}
+
+static logfusion_stats_t ledger(void) {
+    logfusion_stats_t stats;
+    stats.size = sizeof stats;
+    CHECK(logfusion_stats(&stats) == LOGFUSION_OK);
+    return stats;
+}
+
+/* ---------------------------------------------------------------------------------------- What is measured: calls */
+
+static const char TARGET[] = "game::net";
+static const char TEXT_35[] = "player 142 joined, 37 ms round trip";
+static const char TEXT_8[] = "tick 042";
+
+/* Records of one sample. Those of 35 bytes take 80 bytes of the ring: less than half of it, so that none waits and no
+ * half-full wake is in a sample. The rings are emptied between samples. */
+enum { RECORDS = 6016, BATCH = 64 };
+
+/* Calls of one sample that log nothing. */
+enum { MANY = 10 * RECORDS };
+
+/* `volatile`: what a loop computed has been used. */
+static volatile uint64_t sink;
+
+/* Records that this program has logged, for the ledger. */
+static uint64_t logged;
+
+static void empty_the_ring(void) { CHECK(logfusion_flush(-1) == LOGFUSION_OK); }
+
+static struct span clock_read(void) {
+    uint64_t sum = 0;
+    struct span begin = now();
+    for (int i = 0; i < MANY; i++) {
+        sum += read_clock();
+    }
+    struct span cost = since(begin, MANY);
+    sink = sum;
+    return cost;
+}
+
+static struct span log_35(void) {
+    int status = 0;
+    empty_the_ring();
+    struct span begin = now();
+    for (int i = 0; i < RECORDS; i++) {
+        status |= logfusion_log(LOGFUSION_INFO, TARGET, TEXT_35);
+    }
+    struct span cost = since(begin, RECORDS);
+    CHECK(status == LOGFUSION_OK);
+    logged += RECORDS;
+    return cost;
+}
+
+static struct span batch(const char *text, int with_lengths) {
+    logfusion_entry entries[BATCH];
+    ptrdiff_t accepted = 0;
+    for (int i = 0; i < BATCH; i++) {
+        entries[i] = logfusion_entry_make(LOGFUSION_INFO, TARGET, text);
+        if (with_lengths) {
+            entries[i].target_length = strlen(TARGET);
+            entries[i].message_length = strlen(text);
+        }
+    }
+    empty_the_ring();
+    struct span begin = now();
+    for (int i = 0; i < RECORDS / BATCH; i++) {
+        accepted += logfusion_log_batch(entries, BATCH);
+    }
+    struct span cost = since(begin, RECORDS);
+    CHECK(accepted == RECORDS);
+    logged += RECORDS;
+    return cost;
+}
+
+static struct span batch_35(void) { return batch(TEXT_35, 0); }
+static struct span batch_35_n(void) { return batch(TEXT_35, 1); }
+static struct span batch_8(void) { return batch(TEXT_8, 0); }
+static struct span batch_8_n(void) { return batch(TEXT_8, 1); }
+
+/* Nobody wants DEBUG: see `start_for_calls`. */
+static struct span disabled_log(void) {
+    int status = 0;
+    struct span begin = now();
+    for (int i = 0; i < MANY; i++) {
+        status |= logfusion_log(LOGFUSION_DEBUG, TARGET, TEXT_35);
+    }
+    struct span cost = since(begin, MANY);
+    CHECK(status == LOGFUSION_OK);
+    return cost;
+}
+
+static struct span disabled_question(void) {
+    int answer = 0;
+    struct span begin = now();
+    for (int i = 0; i < MANY; i++) {
+        answer |= logfusion_enabled(LOGFUSION_DEBUG, TARGET);
+    }
+    struct span cost = since(begin, MANY);
+    CHECK(answer == 0);
+    return cost;
+}
+
+/* ---------------------------------------------------------------------------------------- What is measured: drain */
+
+enum { DRAINED = 400000 };
+
+static char log_path[4096];
+
+/* What all lines have after their number, which is 7 digits: 35 bytes in all. */
+static const char AFTER_NUMBER[] = " entities moved in this tick";
+
+/* Reads the file: every record once, in order, with its text. */
+static void check_the_file(void) {
+    FILE *file = fopen(log_path, "r");
+    char line[512], expected[128];
+    long number = 0;
+    CHECK(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL) {
+        int length = snprintf(expected, sizeof expected, " %s: %07ld%s\n", TARGET, number, AFTER_NUMBER);
+        size_t got = strlen(line);
+        CHECK(got > (size_t)length && strcmp(line + got - (size_t)length, expected) == 0);
+        number += 1;
+    }
+    fclose(file);
+    CHECK(number == DRAINED);
+}
+
+/* From the first call until the last byte is written: ns a record. */
+static struct span drain_to_file(void) {
+    char text[36];
+    int status = 0;
+    snprintf(text, sizeof text, "%07d%s", 0, AFTER_NUMBER);
+    CHECK(strlen(text) == 35);
+    CHECK(truncate(log_path, 0) == 0);
+    struct span begin = now();
+    for (int i = 0; i < DRAINED; i++) {
+        status |= logfusion_log(LOGFUSION_INFO, TARGET, text);
+        /* The next number, in place: a printf would cost more than the drain. */
+        for (int digit = 6; digit >= 0 && ++text[digit] > '9'; digit--) {
+            text[digit] = '0';
+        }
+    }
+    CHECK(logfusion_flush(-1) == LOGFUSION_OK);
+    struct span cost = since(begin, DRAINED);
+    CHECK(status == LOGFUSION_OK);
+    logged += DRAINED;
+    check_the_file();
+    return cost;
+}
+
+/* ---------------------------------------------------------------------------------------------------- Measurement */
+
+enum { MOST_ROUNDS = 101 };
+
+/* One thing to measure: its bar is in clock reads, or in records a second. */
+struct measure {
+    const char *what;
+    struct span (*sample)(void);
+    double bar; /* 0: none */
+    int per_second;
+    double cpu[MOST_ROUNDS], wall[MOST_ROUNDS];
+    double best_ns, worst_ns; /* medians of a repeat, in the time that the bar is about */
+    double wall_ns;           /* the best by the wall clock */
+};
+
+static int by_value(const void *one, const void *other) {
+    double a = *(const double *)one, b = *(const double *)other;
+    return (a > b) - (a < b);
+}
+
+static double median(double *values, int count) {
+    qsort(values, (size_t)count, sizeof values[0], by_value);
+    return values[count / 2];
+}
+
+static void repeat(struct measure *measures, int count, int rounds) {
+    for (int round = 0; round < rounds; round++) {
+        for (int i = 0; i < count; i++) {
+            struct span cost = measures[i].sample();
+            measures[i].cpu[round] = cost.cpu;
+            measures[i].wall[round] = cost.wall;
+        }
+    }
+    for (int i = 0; i < count; i++) {
+        struct measure *m = &measures[i];
+        double wall = median(m->wall, rounds);
+        double ns = m->per_second ? wall : median(m->cpu, rounds);
+        m->wall_ns = m->wall_ns == 0 || wall < m->wall_ns ? wall : m->wall_ns;
+        m->best_ns = m->best_ns == 0 || ns < m->best_ns ? ns : m->best_ns;
+        m->worst_ns = ns > m->worst_ns ? ns : m->worst_ns;
+    }
+}
+
+/* Returns how many bars are not met. A clock that was disturbed would flatter everything that is divided by it, so it
+ * is the clock's best that counts. */
+static int print(const struct measure *measures, int count, double clock_ns) {
+    int missed = 0;
+    for (int i = 0; i < count; i++) {
+        const struct measure *m = &measures[i];
+        const char *unit = m->per_second ? " M/s" : "";
+        double best = m->per_second ? 1e3 / m->best_ns : m->best_ns / clock_ns;
+        double worst = m->per_second ? 1e3 / m->worst_ns : m->worst_ns / clock_ns;
+        int is_met = m->per_second ? best >= m->bar : best <= m->bar;
+        char bar[32] = "", shown_best[32], shown_worst[32], shown_wall[32] = "";
+        if (m->bar > 0) {
+            snprintf(bar, sizeof bar, "%s %.1f%s", m->per_second ? ">=" : "<=", m->bar, unit);
+            missed += !is_met;
+        }
+        snprintf(shown_best, sizeof shown_best, "%.2f%s", best, unit);
+        snprintf(shown_worst, sizeof shown_worst, "%.2f%s", worst, unit);
+        if (!m->per_second) {
+            snprintf(shown_wall, sizeof shown_wall, "%.2f", m->wall_ns / clock_ns);
+        }
+        printf("%-45s | %10s | %8s | %8s | %6s | %7.1f | %s\n", m->what, bar, shown_best, shown_worst, shown_wall,
+               m->best_ns, m->bar == 0 ? "" : is_met ? "yes" : "NOT MET");
+    }
+    return missed;
+}
+
+/* --------------------------------------------------------------------------------------------------------- Engine */
+
+static void nothing(const logfusion_record *record, void *context) {
+    (void)record;
+    (void)context;
+}
+
+/* A drain thread that reads everything and writes nothing: there is no output, and a subscription to INFO of another
+ * target keeps the calls enabled. */
+static void start_for_calls(uint64_t *handle) {
+    logfusion_config config = LOGFUSION_CONFIG_INIT;
+    config.output = "none";
+    config.global_default = LOGFUSION_NO;
+    CHECK(logfusion_subscribe("another", LOGFUSION_INFO, nothing, NULL, handle) == LOGFUSION_OK);
+    CHECK(logfusion_init_with(&config) == LOGFUSION_OK);
+    CHECK(logfusion_enabled(LOGFUSION_INFO, "another") == 1 && logfusion_enabled(LOGFUSION_DEBUG, "another") == 0);
+}
+
+static void start_for_drain(const char *directory) {
+    logfusion_config config = LOGFUSION_CONFIG_INIT;
+    snprintf(log_path, sizeof log_path, "%s/bars.log", directory);
+    config.output = log_path;
+    config.global_default = LOGFUSION_NO;
+    config.overflow = LOGFUSION_OVERFLOW_BLOCK;
+    config.block_ms = 60000;
+    CHECK(logfusion_init_with(&config) == LOGFUSION_OK);
+}
+
+/* Nothing was dropped, and every record was taken by the drain. */
+static void check_the_ledger(uint64_t delivered) {
+    empty_the_ring();
+    logfusion_stats_t stats = ledger();
+    CHECK(stats.offered == logged && stats.accepted == logged);
+    CHECK(stats.delivered == delivered && stats.filtered == logged - delivered);
+    CHECK(stats.failed == 0 && stats.queued == 0 && stats.output_errors == 0 && stats.output_lost_records == 0);
+}
+
+int main(int argc, char **argv) {
+    struct measure calls[] = {
+        {.what = "clock read", .sample = clock_read},
+        {.what = "logfusion_log, 35 bytes", .sample = log_35, .bar = 1.8},
+        {.what = "a record of a batch of 64, 35 bytes", .sample = batch_35, .bar = 0.7},
+        {.what = "a record of a batch of 64, 35 bytes, lengths", .sample = batch_35_n, .bar = 0.7},
+        {.what = "a record of a batch of 64, 8 bytes", .sample = batch_8, .bar = 0.7},
+        {.what = "a record of a batch of 64, 8 bytes, lengths", .sample = batch_8_n, .bar = 0.7},
+        {.what = "disabled logfusion_log", .sample = disabled_log, .bar = 0.2},
+        {.what = "disabled logfusion_enabled", .sample = disabled_question},
+    };
+    struct measure drains[] = {
+        {.what = "drain to a text file, one producer, all kept", .sample = drain_to_file, .bar = 4, .per_second = 1},
+    };
+    const int call_count = sizeof calls / sizeof calls[0], drain_count = sizeof drains / sizeof drains[0];
+    int is_check = argc == 3 && strcmp(argv[2], "--check") == 0;
+    int call_rounds = is_check ? 3 : MOST_ROUNDS, drain_rounds = is_check ? 1 : 21, repeats = is_check ? 1 : 3;
+    uint64_t handle;
+
+    if (argc < 2 || argc > 3 || (argc == 3 && !is_check)) {
+        fprintf(stderr, "usage: %s SCRATCH_DIRECTORY [--check]\n", argv[0]);
+        return 2;
+    }
+    /* The environment wins over the settings. */
+    static const char *const variables[] = {
+        "LOGFUSION_LOG",       "RUST_LOG",          "LOGFUSION_FORMAT",     "LOGFUSION_OUTPUT",  "LOGFUSION_COLOR",
+        "LOGFUSION_ROTATE",    "LOGFUSION_IDLE_US", "LOGFUSION_RING_BYTES", "LOGFUSION_DRAIN",   "LOGFUSION_DRAIN_CPU",
+        "LOGFUSION_ROTATE_BYTES", "LOGFUSION_RINGS_MAX_BYTES", "LOGFUSION_OVERFLOW",
+    };
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+        unsetenv(variables[i]);
+    }
+
+    start_for_calls(&handle);
+    for (int i = 0; i < repeats; i++) {
+        repeat(calls, call_count, call_rounds);
+    }
+    check_the_ledger(0);
+    uint64_t before = logged;
+    logfusion_shutdown();
+    CHECK(logfusion_unsubscribe(handle, -1) == LOGFUSION_OK);
+
+    start_for_drain(argv[1]);
+    for (int i = 0; i < repeats; i++) {
+        repeat(drains, drain_count, drain_rounds);
+    }
+    check_the_ledger(logged - before);
+    logfusion_shutdown();
+
+    printf("The results were checked: %llu records, none lost.\n", (unsigned long long)logged);
+    if (is_check) {
+        return 0; /* So few rounds tell nothing about times. */
+    }
+    printf("Costs are in clock reads: medians of %d rounds (drain: %d), best and worst of %d repeats.\n\n", call_rounds,
+           drain_rounds, repeats);
+    printf("%-45s | %10s | %8s | %8s | %6s | %7s | %s\n", "what", "bar", "best", "worst", "wall", "best ns", "met");
+    double clock_ns = calls[0].best_ns;
+    int missed = print(calls, call_count, clock_ns) + print(drains, drain_count, clock_ns);
+    if (missed == 0) {
+        printf("\nEvery bar is met.\n");
+    } else {
+        printf("\n%d BAR%s NOT MET in this run.\n", missed, missed == 1 ? " IS" : "S ARE");
+    }
+    return 0;
+}
