@@ -97,6 +97,11 @@ pub fn of_this_process() -> &'static Engine {
     if engine.process == std::process::id() { engine } else { engine.replace_in_child() }
 }
 
+/// As [`start_if_needed`], without a system call while the engine runs.
+pub fn running() -> &'static Engine {
+    if STATE.get() == crate::run_state::RUNNING { current() } else { start_if_needed() }
+}
+
 /// The process's engine, started if it is not running and nobody is starting or stopping it.
 pub fn start_if_needed() -> &'static Engine {
     let engine = of_this_process();

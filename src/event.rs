@@ -104,7 +104,7 @@ impl Events {
     }
 }
 
-fn view_of<'a>(field: &RawField<'a>) -> ViewField<'a> {
+fn view_of(field: RawField<'_>) -> ViewField<'_> {
     let text = match field.value {
         RawValue::Text(raw) => Some(Text::new(raw)),
         _ => None,

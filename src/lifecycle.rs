@@ -136,15 +136,7 @@ impl Engine {
         lifecycle.in_force = Some(config.clone());
         lifecycle.trouble = None;
         self.set_settings(&config);
-        let output = match Output::open(&config.output, self.filter.clone()) {
-            Ok(output) => Some(output),
-            Err(error) => {
-                let name = format!("{:?}", config.output.destination);
-                lifecycle.trouble = Some(StartError::Output(name, Arc::new(error)));
-                let stderr = OutputConfig { destination: Destination::Stderr, ..config.output.clone() };
-                Output::open(&stderr, self.filter.clone()).ok()
-            }
-        };
+        let output = self.open_output(&config.output, &mut lifecycle.trouble);
         let sink = match config.output.destination {
             // The gate must not stay behind the host's level until the first pass.
             _ if dispatch::host_default().is_some() => Sink::Host,
@@ -178,6 +170,19 @@ impl Engine {
             // Whoever logged while the lifecycle was taken left the record to this thread.
             self.settle_late_push();
         }
+    }
+
+    /// The output, or stderr in its place. None for none: a subscriber that throws everything away still has an interest.
+    fn open_output(&self, config: &OutputConfig, trouble: &mut Option<StartError>) -> Option<Output> {
+        if config.destination == Destination::None {
+            return None;
+        }
+        Output::open(config, self.filter.clone()).map(Some).unwrap_or_else(|error| {
+            let name = format!("{:?}", config.destination);
+            *trouble = Some(StartError::Output(name, Arc::new(error)));
+            let stderr = OutputConfig { destination: Destination::Stderr, ..config.clone() };
+            Output::open(&stderr, self.filter.clone()).ok()
+        })
     }
 
     /// Gives the drain its output and what it has to say first.

@@ -202,7 +202,7 @@ impl Sites {
 fn write_shape(shape: &mut Vec<u8>, raw: &RawRecord<'_>) {
     shape.clear();
     shape.push(raw.level as u8);
-    for name in std::iter::once(&raw.target).chain(raw.fields.iter().map(|field| &field.name)) {
+    for name in std::iter::once(raw.target).chain(raw.fields.iter().map(|field| field.name)) {
         shape.extend_from_slice(&(name.bytes.len() as u32).to_le_bytes());
         shape.extend_from_slice(name.bytes);
     }

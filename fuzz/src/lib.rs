@@ -37,7 +37,7 @@ pub fn decode(data: &[u8]) {
     };
     check(record.target);
     check(record.message);
-    for field in &record.fields {
+    for field in record.fields.iter() {
         check(field.name);
         if let RawValue::Text(text) = field.value {
             check(text);
@@ -75,7 +75,7 @@ fn assert_same(first: &RawRecord<'_>, second: &RawRecord<'_>) {
     assert_eq!((first.level, first.ticks, name(first.target)), (second.level, second.ticks, name(second.target)));
     assert_eq!(text(first.message), text(second.message));
     assert_eq!(first.fields.len(), second.fields.len());
-    for (first, second) in first.fields.iter().zip(&second.fields) {
+    for (first, second) in first.fields.iter().zip(second.fields.iter()) {
         assert_eq!(name(first.name), name(second.name));
         match (first.value, second.value) {
             (RawValue::Text(first), RawValue::Text(second)) => assert_eq!(text(first), text(second)),

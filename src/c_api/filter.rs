@@ -24,7 +24,7 @@ pub unsafe extern "C" fn logfusion_enabled(level: c_int, target: *const c_char) 
             return 0;
         }
         let level = level as u32;
-        let engine = engine::start_if_needed();
+        let engine = engine::running();
         if !engine::wants(level) {
             return 0;
         }

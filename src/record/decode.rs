@@ -4,7 +4,6 @@
 //! outside, and ends after at most [`MAX_FIELDS`] fields. Text is not checked here: it is bytes until somebody shows it.
 
 use super::layout::{CUT, HEADER, MAX_FIELDS, Type, align8};
-use smallvec::SmallVec;
 
 /// Why bytes are not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -82,7 +81,33 @@ pub struct RawRecord<'a> {
     /// The message.
     pub message: RawText<'a>,
     /// The fields, in the caller's order.
-    pub fields: SmallVec<[RawField<'a>; 8]>,
+    pub fields: RawFields<'a>,
+}
+
+/// The fields of a record: bytes that [`decode`] has looked through, read again one by one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RawFields<'a> {
+    bytes: &'a [u8],
+    count: usize,
+}
+
+impl<'a> RawFields<'a> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Each of them.
+    #[inline]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = RawField<'a>> + use<'a> {
+        let mut input = Cursor { input: self.bytes };
+        (0..self.count).map(move |_| input.field().expect("`decode` read this field before"))
+    }
 }
 
 /// The length word of the record that begins `bytes`, if it can be one: a multiple of 8, from the header's size to all
@@ -120,9 +145,9 @@ pub fn decode(bytes: &[u8]) -> Result<RawRecord<'_>, DecodeError> {
         return Err(DecodeError::Fields(count));
     }
     let message = input.text()?;
-    let mut fields = SmallVec::new();
+    let fields = RawFields { bytes: input.input, count: count as usize };
     for _ in 0..count {
-        fields.push(input.field()?);
+        input.field()?;
     }
     Ok(RawRecord { level: kind, ticks, target, message, fields })
 }

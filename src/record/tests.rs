@@ -89,7 +89,7 @@ impl Slow {
         slow.put(&[record.target.bytes]);
         slow.end();
         slow.text(record.message);
-        for field in &record.fields {
+        for field in record.fields.iter() {
             let (kind, word) = match field.value {
                 RawValue::I64(value) => (1, value as u64),
                 RawValue::U64(value) => (2, value),
@@ -184,7 +184,7 @@ fn check_inside(bytes: &[u8], record: &RawRecord<'_>) {
     inside(record.target);
     inside(record.message);
     assert!(record.fields.len() <= MAX_FIELDS && (1..=5).contains(&record.level));
-    for field in &record.fields {
+    for field in record.fields.iter() {
         inside(field.name);
         if let RawValue::Text(text) = field.value {
             inside(text);
