@@ -186,10 +186,10 @@ impl Engine {
     }
 
     /// Gives the drain its output and what it has to say first.
-    fn greet(&self, problems: &[Problem], trouble: Option<&StartError>, output: Option<Arc<Output>>) {
+    fn greet(&'static self, problems: &[Problem], trouble: Option<&StartError>, output: Option<Arc<Output>>) {
         let mut drain = lock(&self.drain);
         let said = problems.iter().map(ToString::to_string).chain(trouble.map(ToString::to_string));
-        drain.open(output, said.collect());
+        drain.open(self, output, said.collect());
     }
 
     fn spawn(&'static self, config: &Config) -> io::Result<JoinHandle<()>> {

@@ -129,13 +129,15 @@ const CHORES: Duration = Duration::from_millis(250);
 
 impl Drain {
     /// Takes the output of a new run.
-    pub(crate) fn open(&mut self, output: Option<Arc<Output>>, said: Vec<String>) {
+    pub(crate) fn open(&mut self, engine: &'static Engine, output: Option<Arc<Output>>, said: Vec<String>) {
         self.output = output;
         self.dispatch = None;
         self.to_say = said;
         self.said_hello = false;
         self.next_chores = None;
         self.lost_records = 0;
+        // Rust's events don't pass through a ring: what is logged before the first pass goes to this run's output, too.
+        self.choose_own(engine);
     }
 
     /// Takes out of the rings what they hold now, up to `deadline`.
@@ -210,6 +212,11 @@ impl Drain {
             engine.sink.store(if none { Sink::None } else { Sink::Own } as u32, Ordering::Relaxed);
             engine.publish_gate();
         }
+        self.choose_own(engine);
+    }
+
+    /// Our own output, where it is what records go to.
+    fn choose_own(&mut self, engine: &'static Engine) {
         if engine.sink() == Sink::Own
             && let Some(output) = &self.output
             && (self.dispatch.is_none() || self.filter_generation != engine.filter.generation())
