@@ -46,6 +46,12 @@ pub fn set_current(dispatch: Dispatch, own_max_level: Option<LevelFilter>) {
     OWN_MAX_LEVEL.store(own_max_level.map(Arc::new));
 }
 
+/// Our own output, while it is the current subscriber.
+pub fn own() -> Option<Dispatch> {
+    OWN_MAX_LEVEL.load().as_ref()?;
+    CURRENT.load().as_deref().cloned()
+}
+
 /// The global (or, on a thread that has one, scoped) default, if it is somebody else's. Called outside the drain's scope.
 pub fn host_default() -> Option<Dispatch> {
     dispatcher::get_default(|dispatch| {

@@ -6,7 +6,24 @@
 //!
 //! C and C++ programs use `include/logfusion.h`, which is their manual. A Rust program that links this crate gets the
 //! records of its C parts as ordinary events in its own subscriber, with nothing to set up; a layer finds a record's own
-//! time and thread through [`delivery`].
+//! time and thread through [`delivery`]. Its own statements may be tracing's macros or the ones [below](#macros), which are the same
+//! and do more: see [`info!`] and, for functions that C calls, [`ffi_info!`].
+//!
+//! ```
+//! # use std::ffi::c_int;
+//! use logfusion::{ffi_warn, info, instrument};
+//!
+//! #[instrument]
+//! fn load(level: &str) {
+//!     info!(bytes = 4096, "loaded");
+//! }
+//!
+//! extern "C" fn on_error(code: c_int) {
+//!     ffi_warn!(target: "game::audio", code, "the device is gone");
+//! }
+//! # load("one");
+//! # on_error(3);
+//! ```
 //!
 //! # The flow
 //!
@@ -71,6 +88,47 @@ pub mod docs;
 mod os;
 #[doc(hidden)]
 pub mod sync;
+
+#[allow(unsafe_code, reason = "the text of C is read")]
+#[cfg(not(logfusion_loom))]
+mod c_text;
+#[cfg(not(logfusion_loom))]
+#[doc(hidden)]
+pub mod ffi;
+#[cfg(not(logfusion_loom))]
+mod macros;
+#[cfg(not(logfusion_loom))]
+#[doc(hidden)]
+pub mod shown;
+#[cfg(not(logfusion_loom))]
+mod statement;
+#[cfg(not(logfusion_loom))]
+mod targets;
+
+#[cfg(not(logfusion_loom))]
+pub use self::{
+    c_text::{CText, safe_c_str_to_string, safe_string_to_c_str},
+    ffi::RingValue,
+    statement::current_span,
+};
+#[cfg(not(logfusion_loom))]
+pub use logfusion_macros::instrument;
+#[cfg(not(logfusion_loom))]
+#[doc(no_inline)]
+pub use tracing::{Instrument, Level, Span, field};
+
+#[cfg(not(logfusion_loom))]
+#[doc(hidden)]
+pub use tracing as __tracing;
+
+/// What the macros expand to.
+#[cfg(not(logfusion_loom))]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::statement::{scope, wants};
+    pub use crate::targets::TargetSite;
+    pub use crate::{ffi as ring, shown};
+}
 
 #[cfg(logfusion_loom)]
 #[path = "drain/pace.rs"]

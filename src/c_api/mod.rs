@@ -23,10 +23,12 @@ pub use callbacks::*;
 pub use errors::{logfusion_clear_last_error, logfusion_last_error};
 pub use filter::*;
 pub use lifecycle::*;
+pub(crate) use log::push_plain;
 pub use log::{logfusion_log, logfusion_log_fields, logfusion_log_n};
 pub use reserve::*;
 pub use stats::*;
 pub use status::*;
+pub(crate) use text::terminated;
 
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
