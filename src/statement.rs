@@ -11,14 +11,15 @@
 //! ```
 //!
 //! A span keeps the subscriber that it was opened in. So the scope is our output's subscriber itself and not the wrapper of
-//! [`crate::dispatch`], behind which subscribers may change while a span is open.
+//! [`crate::dispatch`], behind which outputs change while a span is open; also where the wrapper is the global default.
 
-use crate::dispatch;
+use crate::dispatch::{self, Wrapper};
 use crate::engine::{self, STATE, Sink};
+use crate::producers;
 use crate::run_state::STOPPED;
 use crate::sync::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tracing_core::dispatcher::{self, DefaultGuard};
+use tracing_core::dispatcher::{self, DefaultGuard, Dispatch};
 use tracing_core::subscriber::NoSubscriber;
 use tracing_core::{Level, LevelFilter};
 
@@ -64,10 +65,12 @@ fn own_scope() -> Option<DefaultGuard> {
     dispatch::own().map(|own| dispatcher::set_default(&own))
 }
 
-/// Inside a subscriber, where tracing gives none, there is one all the same.
+/// Whether the thread has no subscriber of the host's. Inside of one, where tracing gives none, there is one all the same.
 #[inline]
 fn has_no_subscriber() -> bool {
-    dispatcher::get_current(|current| current.is::<NoSubscriber>()).unwrap_or(false)
+    let is_ours = |current: &Dispatch| current.is::<NoSubscriber>() || current.is::<Wrapper>();
+    // What is logged during a delivery is the wrapper's business.
+    dispatcher::get_current(is_ours).unwrap_or(false) && !producers::is_delivering()
 }
 
 /// Starts the engine; if another thread is at it, waits until its output is there.
