@@ -55,7 +55,7 @@ pub fn own() -> Option<Dispatch> {
 /// The global (or, on a thread that has one, scoped) default, if it is somebody else's. Called outside the drain's scope.
 pub fn host_default() -> Option<Dispatch> {
     dispatcher::get_default(|dispatch| {
-        let ours = dispatch.is::<NoSubscriber>() || dispatch.is::<Wrapper>();
+        let ours = dispatch.is::<NoSubscriber>() || dispatch.is::<Wrapper>() || crate::output::is_own(dispatch);
         (!ours).then(|| dispatch.clone())
     })
 }

@@ -152,6 +152,11 @@ impl Output {
     }
 }
 
+/// Whether this is the subscriber of an output: a statement of Rust has it as its thread's default.
+pub(crate) fn is_own(dispatch: &Dispatch) -> bool {
+    dispatch.is::<OutputLayer>()
+}
+
 /// The longest that delivered lines are gathered: a bound for the buffer if the drain is slow to write.
 const WRITE_AT: usize = 1 << 20;
 
