@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const INTERRUPTIONS: u64 = 1_000_000;
-const MOST: Duration = Duration::from_secs(scaled(60, 4) as u64);
+const MOST: Duration = Duration::from_secs(scaled(90, 4) as u64);
 
 static CALLS: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
 static ACCEPTED: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
