@@ -201,7 +201,9 @@ impl Drain {
             self.write_out(engine);
             dispatch::set_current(host.clone(), None);
             self.dispatch = Some(host);
+            // To the last reference: while our output lives, tracing asks it, too, which events are wanted.
             self.output = None;
+            engine.output.store(None);
             engine.sink.store(Sink::Host as u32, Ordering::Relaxed);
             self.rebuild(engine);
             return;
