@@ -9,7 +9,9 @@
  *
  * Results     `int` results are a status: LOGFUSION_OK, or a negative LOGFUSION_E_… number. A bad argument gets a
  *             status and a last error (logfusion_last_error); never a crash. LOGFUSION_E_DROPPED sets no last error:
- *             the ledger (logfusion_stats) counts it. A success leaves the last error as it was.
+ *             the ledger (logfusion_stats) counts it. A success leaves the last error as it was. Each new last error
+ *             also becomes an ERROR event of the engine, target "logfusion", with the text in the field `ffi_error`:
+ *             at most 10 a second, of more a WARN event tells the number.
  * Threads     Every function may be called from any thread at any time. "Starts the engine" means: if it is not
  *             running, starts it with the defaults and the environment (again after logfusion_shutdown: with the
  *             settings it had).

@@ -7,6 +7,7 @@ use crate::callbacks::REGISTRY;
 use crate::config::Config;
 use crate::drain::pace::Sleeper;
 use crate::drain::{Drain, Flush};
+use crate::last_errors::LastErrors;
 use crate::lifecycle::Lifecycle;
 use crate::os;
 use crate::output::filter::Filter;
@@ -62,6 +63,8 @@ pub struct Engine {
     pub(crate) totals: Totals,
     /// The output of the run, for an exit inside a callback.
     pub(crate) output: ArcSwapOption<Output>,
+    /// What calls had to complain of, for the drain to say.
+    pub(crate) last_errors: LastErrors,
     /// Where records go: see [`Sink`].
     pub(crate) sink: AtomicU32,
     gate: Mutex<()>,
@@ -142,6 +145,7 @@ impl Engine {
             ring_bytes: AtomicUsize::new(0),
             totals: Totals::default(),
             output: ArcSwapOption::const_empty(),
+            last_errors: LastErrors::default(),
             sink: AtomicU32::new(Sink::Own as u32),
             gate: Mutex::new(()),
         }

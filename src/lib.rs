@@ -59,6 +59,8 @@ mod engine;
 #[cfg(not(logfusion_loom))]
 mod event;
 #[cfg(not(logfusion_loom))]
+mod last_errors;
+#[cfg(not(logfusion_loom))]
 mod lifecycle;
 #[cfg(not(logfusion_loom))]
 mod output;

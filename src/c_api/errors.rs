@@ -2,41 +2,24 @@
 
 use super::boundary;
 use super::status::Status;
+use crate::engine;
+use crate::last_errors::Text;
 use std::cell::RefCell;
 use std::ffi::{c_char, c_int};
 use std::fmt::{self, Write};
 
-/// Longest text, in bytes.
-const MOST: usize = 512;
-
-struct LastError {
-    text: [u8; MOST],
-    len: usize,
-}
-
-impl Write for LastError {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut fits = text.len().min(MOST - self.len);
-        while !text.is_char_boundary(fits) {
-            fits -= 1;
-        }
-        self.text[self.len..self.len + fits].copy_from_slice(&text.as_bytes()[..fits]);
-        self.len += fits;
-        // A text that is cut ends here: the rest would follow a hole.
-        if fits == text.len() { Ok(()) } else { Err(fmt::Error) }
-    }
-}
-
 thread_local! {
-    static LAST: RefCell<LastError> = const { RefCell::new(LastError { text: [0; MOST], len: 0 }) };
+    static LAST: RefCell<Text> = const { RefCell::new(Text::EMPTY) };
 }
 
-/// Sets the last error. A signal handler that interrupts this on its own thread does nothing.
+/// Sets the last error, and gives it to the drain for an event. A signal handler that interrupts this on its own thread
+/// does nothing.
 pub fn set(text: fmt::Arguments<'_>) {
     LAST.with(|last| {
         if let Ok(mut last) = last.try_borrow_mut() {
-            last.len = 0;
+            last.clear();
             _ = last.write_fmt(text);
+            engine::current().last_errors.report(&last);
         }
     });
 }
@@ -56,33 +39,50 @@ pub fn fail(status: Status, text: fmt::Arguments<'_>) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn logfusion_last_error(buffer: *mut c_char, size: usize) -> usize {
     boundary(0, || {
-        LAST.with(|last| {
-            let Ok(last) = last.try_borrow() else { return 0 };
-            let text = std::str::from_utf8(&last.text[..last.len]).unwrap_or_default();
+        with_last(|text| {
             if !buffer.is_null() && size > 0 {
-                let mut fits = text.len().min(size - 1);
-                while !text.is_char_boundary(fits) {
-                    fits -= 1;
-                }
-                // SAFETY: `fits < size`, and the caller's buffer has `size` bytes.
-                unsafe {
-                    buffer.copy_from_nonoverlapping(text.as_ptr().cast(), fits);
-                    buffer.add(fits).write(0);
-                }
+                // SAFETY: not NULL, and the caller promises `size` bytes.
+                unsafe { copy(text, buffer, size) };
             }
             text.len()
         })
     })
 }
 
+/// Calls `f` with the calling thread's last error; "": there is none.
+pub fn with_last<R>(f: impl FnOnce(&str) -> R) -> R {
+    LAST.with(|last| match last.try_borrow() {
+        Ok(last) => f(last.as_str()),
+        Err(_) => f(""),
+    })
+}
+
+/// Copies as much of `text` as fits, cut at a character boundary, and a NUL. Returns the bytes before the NUL.
+///
+/// # Safety
+///
+/// `size` is not 0, and `buffer` points to so many writable bytes.
+pub unsafe fn copy(text: &str, buffer: *mut c_char, size: usize) -> usize {
+    let text = super::text::cut(text, size - 1);
+    // SAFETY: `text` is shorter than `size`, and the buffer has `size` bytes.
+    unsafe {
+        buffer.copy_from_nonoverlapping(text.as_ptr().cast(), text.len());
+        buffer.add(text.len()).write(0);
+    }
+    text.len()
+}
+
+/// Forgets the last error.
+pub fn clear() {
+    LAST.with(|last| {
+        if let Ok(mut last) = last.try_borrow_mut() {
+            last.clear();
+        }
+    });
+}
+
 /// See `logfusion_clear_last_error` in the header.
 #[unsafe(no_mangle)]
 pub extern "C" fn logfusion_clear_last_error() {
-    boundary((), || {
-        LAST.with(|last| {
-            if let Ok(mut last) = last.try_borrow_mut() {
-                last.len = 0;
-            }
-        });
-    });
+    boundary((), clear);
 }

@@ -68,6 +68,8 @@ pub struct Drain {
     chores_done: u32,
     nested_dropped: u64,
     lost_records: u64,
+    /// When last errors get room for events again.
+    errors_until: Option<Instant>,
 }
 
 /// What a pass did.
@@ -151,6 +153,9 @@ impl Drain {
             let _scope = set_default(&WRAPPER);
             self.speak();
             let pass = self.take(engine, deadline);
+            if !engine.last_errors.is_quiet() {
+                self.report_errors(engine);
+            }
             self.write_out(engine);
             if self.new_lanes >= MOST_NEW_LANES.max(self.lanes.len() / 4) {
                 self.retire(engine);
@@ -351,6 +356,24 @@ impl Drain {
             self.rebuild(engine);
         } else {
             engine.publish_gate();
+        }
+    }
+
+    /// Makes an event of each last error that callers queued, and says about once a second how many were too many.
+    #[cold]
+    fn report_errors(&mut self, engine: &Engine) {
+        let mut said = 0;
+        while let Some(text) = engine.last_errors.take() {
+            said += 1;
+            tracing::error!(target: "logfusion", ffi_error = text.as_str(), "last error");
+        }
+        let now = Instant::now();
+        if self.errors_until.is_none_or(|until| now >= until) {
+            self.errors_until = (said > 0).then(|| now + Duration::from_secs(1));
+            let count = engine.last_errors.begin_second(said);
+            if count > 0 {
+                tracing::warn!(target: "logfusion", count, "more last errors");
+            }
         }
     }
 
