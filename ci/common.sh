@@ -9,6 +9,11 @@ LINK_LIBS=(-lpthread -ldl -lm "-Wl,--gc-sections")
 TARGET_DIR="${CARGO_TARGET_DIR:-target}"
 STATIC_LIB="$TARGET_DIR/release/liblogfusion.a"
 
+# One release build for all jobs: with SQLite, which a program that does not use it does not link.
+build_release() {
+    cargo build --release --locked --lib --features sqlite
+}
+
 # Makes the directory $SCRATCH, which is removed when the script ends.
 make_scratch() {
     SCRATCH="$(mktemp -d)"

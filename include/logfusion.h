@@ -823,4 +823,7 @@ LOGFUSION_LAYOUT(offsetof(logfusion_stats_t, threads_ended) == 216);
 #undef LOGFUSION_LAYOUT
 #endif
 
+/* The functions of the FFI guide: log_info, register_log_callback … Without plain names: LOGFUSION_NO_PLAIN_NAMES. */
+#include "logfusion_guide.h"
+
 #endif /* LOGFUSION_H */

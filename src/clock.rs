@@ -16,9 +16,9 @@
 //! nanosecond of `CLOCK_MONOTONIC`. The decision is made once and kept for the life of the process. The `quanta` crate
 //! does the same conversion, but it may calibrate for 200 ms, during which rings fill, and its wall time is taken once.
 //!
-//! The atomic here is `std`'s in every build: it is one flag that is written once, and no model has a clock.
+//! The atomic here is `std`'s in every build: a flag that is written once and a number, and no model has a clock.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::os;
@@ -120,6 +120,18 @@ impl Rate {
     }
 }
 
+/// The rate that was measured last; 0: none yet. For those who have no calibration of their own.
+static RATE: AtomicU64 = AtomicU64::new(0);
+
+/// The length of a span of ticks, in nanoseconds. Where nobody has measured the rate yet, it takes a millisecond.
+pub fn span_ns(ticks: u64) -> u64 {
+    match Rate(RATE.load(Ordering::Relaxed)) {
+        Rate(0) => Calibration::start().rate,
+        known => known,
+    }
+    .ns(ticks)
+}
+
 /// How ticks become wall time. Belongs to the drain thread.
 #[derive(Clone, Debug)]
 pub struct Calibration {
@@ -138,7 +150,12 @@ impl Calibration {
     pub fn start() -> Self {
         let first = Sample::take();
         std::thread::sleep(Self::SHORTEST_BASELINE);
-        Self::between(first, Sample::take())
+        Self::between(first, Sample::take()).published()
+    }
+
+    fn published(self) -> Self {
+        RATE.store(self.rate.0, Ordering::Relaxed);
+        self
     }
 
     fn between(first: Sample, anchor: Sample) -> Self {
@@ -151,6 +168,7 @@ impl Calibration {
         if !self.refine_with(Sample::take()) {
             *self = Self::start();
         }
+        RATE.store(self.rate.0, Ordering::Relaxed);
     }
 
     /// Takes in a sample; false if it contradicts the rate.

@@ -3,7 +3,7 @@
 //! A forked child gets an engine of its own: the parent's may be locked by threads that do not exist in the child, so it
 //! is left as it is, and everything that locks hang off is made anew.
 
-use crate::callbacks::REGISTRY;
+use crate::callbacks::{Operation, REGISTRY};
 use crate::config::Config;
 use crate::drain::pace::Sleeper;
 use crate::drain::{Drain, Flush};
@@ -45,6 +45,9 @@ pub const WAKE_ON_ERROR: u32 = 2;
 /// Rings of ended threads that are kept for new ones.
 const POOLED: usize = 64;
 
+/// Most asynchronous flushes that wait for a pass.
+const OPERATIONS: usize = 1024;
+
 /// Everything that has one owner for the process.
 pub struct Engine {
     process: u32,
@@ -65,6 +68,8 @@ pub struct Engine {
     pub(crate) output: ArcSwapOption<Output>,
     /// What calls had to complain of, for the drain to say.
     pub(crate) last_errors: LastErrors,
+    /// Asynchronous flushes that no pass has seen yet.
+    pub(crate) operations: ArrayQueue<Operation>,
     /// Where records go: see [`Sink`].
     pub(crate) sink: AtomicU32,
     gate: Mutex<()>,
@@ -146,6 +151,7 @@ impl Engine {
             totals: Totals::default(),
             output: ArcSwapOption::const_empty(),
             last_errors: LastErrors::default(),
+            operations: ArrayQueue::new(OPERATIONS),
             sink: AtomicU32::new(Sink::Own as u32),
             gate: Mutex::new(()),
         }

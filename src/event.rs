@@ -86,7 +86,7 @@ impl Events {
                 fields: &fields,
             };
             view.with_c(|c_record| {
-                for registration in &calls {
+                for registration in calls.iter().filter(|registration| !(raw.called && registration.is_text())) {
                     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| registration.call(c_record))) {
                         Ok(true) => report.outcome = Outcome::Delivered,
                         Ok(false) => (),

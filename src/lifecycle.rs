@@ -214,7 +214,8 @@ impl Engine {
 
     /// Called by whoever held the lifecycle's lock and may have left the engine stopped.
     fn look_again(&'static self) {
-        run_state::look_again(|| lock(&self.slots).any_queued(), || self.start_automatically());
+        let any_queued = || lock(&self.slots).any_queued() || !self.operations.is_empty();
+        run_state::look_again(any_queued, || self.start_automatically());
     }
 
     fn stop(&'static self, lifecycle: &mut Lifecycle, next: u32, limit: Option<Duration>) {

@@ -47,6 +47,7 @@ pub fn decode(data: &[u8]) {
     let mut fields: Vec<_> =
         record.fields.iter().map(|field| Field { name: field.name.bytes, value: value(field.value) }).collect();
     let encoded = Dynamic::measure(record.level, record.target.bytes, text(record.message), &mut fields, usize::MAX);
+    let encoded = if record.called { encoded.called() } else { encoded };
     let mut bytes = vec![0xEE; encoded.size()];
     encoded.write(&mut bytes, record.ticks);
     assert_same(&record, &decode::decode(&bytes).expect("what was decoded can be encoded"));
@@ -74,7 +75,7 @@ fn assert_same(first: &RawRecord<'_>, second: &RawRecord<'_>) {
     let text = |text: RawText<'_>| (text.bytes.to_vec(), text.full.max(text.bytes.len() as u64));
     assert_eq!((first.level, first.ticks, name(first.target)), (second.level, second.ticks, name(second.target)));
     assert_eq!(text(first.message), text(second.message));
-    assert_eq!(first.fields.len(), second.fields.len());
+    assert_eq!((first.called, first.fields.len()), (second.called, second.fields.len()));
     for (first, second) in first.fields.iter().zip(second.fields.iter()) {
         assert_eq!(name(first.name), name(second.name));
         match (first.value, second.value) {

@@ -74,7 +74,7 @@ pub fn push_plain(producer: Producer<'static>, level: u32, target: &[u8], messag
 /// Pushes any record; the status is `so_far` if it was accepted.
 #[cold]
 #[inline(never)]
-fn push<'a>(
+pub fn push<'a>(
     producer: Producer<'static>,
     level: u32,
     target: &'a [u8],
@@ -87,6 +87,12 @@ fn push<'a>(
         Ok(()) => so_far,
         Err(Dropped) => Status::Dropped.code(),
     }
+}
+
+/// Pushes a record whose caller calls the text callbacks. The ledger counts it if it is dropped.
+pub fn push_called<'a>(producer: Producer<'static>, level: u32, target: &'a [u8], message: Text<'a>) {
+    let record = Dynamic::measure(level, target, message, &mut [], producer.max_record()).called();
+    _ = producers::push(producer, level, record.size(), move |out, ticks| record.write(out, ticks));
 }
 
 /// See `logfusion_log` in the header.

@@ -4,32 +4,45 @@
 //! answers for the list's memory; whether a callback may still be called is the affair of its own word, see
 //! [`quiescence`].
 //!
+//! There are two families: *subscriptions*, any number of them, which are given the whole record, and *text callbacks*, one
+//! a target, which are given level, target and message. A text callback may also be called by the thread that logs
+//! (`log_with_callback`); the record says so, and the drain leaves these callbacks out.
+//!
 //! Every thread keeps the number of callbacks it is inside. A thread that is inside any callback never waits for one:
 //! two callbacks that unregister each other would wait for ever.
 
+mod operation;
 pub mod quiescence;
 mod record;
 
-pub use record::{CField, CRecord, Callback, Text, View, ViewField};
+pub use operation::{Operation, OperationCallback};
+pub use record::{CField, CRecord, Callback, Text, TextCallback, View, ViewField};
 
 use arc_swap::ArcSwap;
 use quiescence::Quiescence;
 use smallvec::SmallVec;
 use std::cell::Cell;
-use std::ffi::c_void;
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
-/// One subscription.
+/// What is called.
+#[derive(Debug, Clone, Copy)]
+enum Function {
+    Record(Callback),
+    Text(TextCallback),
+}
+
+/// One subscription, or one text callback.
 #[derive(Debug)]
 pub struct Registration {
     handle: u64,
     target: Box<str>,
     max_level: u32,
-    callback: Callback,
+    function: Function,
     context: *mut c_void,
     word: Quiescence,
     /// Ended from inside a callback, so that nobody has waited for it yet.
@@ -50,16 +63,47 @@ impl Registration {
                 || target.strip_prefix(&*self.target).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")))
     }
 
+    /// Whether it is a text callback.
+    pub fn is_text(&self) -> bool {
+        matches!(self.function, Function::Text(_))
+    }
+
     /// Calls the callback, unless it has been closed. A panic that it lets out goes on, after the call was counted out.
     pub fn call(&self, record: &CRecord) -> bool {
+        match self.function {
+            // SAFETY: see `run`. `record` and all that it points to outlive the call.
+            Function::Record(callback) => self.run(|| unsafe { callback(record, self.context) }),
+            Function::Text(callback) => {
+                let (level, target, message) = record.texts();
+                // SAFETY: see `run`. The texts of `record` outlive the call.
+                self.run(|| unsafe { callback(level, target, message, self.context) })
+            }
+        }
+    }
+
+    /// As [`call`](Self::call), for a text callback on the thread that logs.
+    pub fn call_text(&self, level: u32, target: &CStr, message: &CStr) -> bool {
+        let Function::Text(callback) = self.function else { return false };
+        let (target, message): (*const c_char, *const c_char) = (target.as_ptr(), message.as_ptr());
+        // SAFETY: see `run`. The texts outlive the call.
+        self.run(|| unsafe { callback(level as c_int, target, message, self.context) })
+    }
+
+    /// Runs `f`, which calls the callback with its context, unless it has been closed: the registry was given a callback
+    /// that may be called so until the registration is closed and quiet; `word` says that it is not closed, and keeps it
+    /// from becoming quiet.
+    fn run(&self, f: impl FnOnce()) -> bool {
+        struct Leave<'w>(&'w Quiescence);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                self.0.leave();
+            }
+        }
         if !self.word.enter() {
             return false;
         }
-        let _inside = Inside::enter(&self.word);
-        // SAFETY: `Registry::subscribe` was given a callback that may be called with its context until the registration
-        // is closed and quiet; `word` says that it is not closed, and keeps it from becoming quiet. `record` and all
-        // that it points to outlive the call.
-        unsafe { (self.callback)(record, self.context) };
+        let _leave = Leave(&self.word);
+        inside(f);
         true
     }
 }
@@ -73,20 +117,17 @@ pub fn is_inside() -> bool {
     DEPTH.get() > 0
 }
 
-struct Inside<'w>(&'w Quiescence);
-
-impl<'w> Inside<'w> {
-    fn enter(word: &'w Quiescence) -> Self {
-        DEPTH.set(DEPTH.get() + 1);
-        Self(word)
+/// Calls `f`, which is or calls a callback.
+pub fn inside<R>(f: impl FnOnce() -> R) -> R {
+    struct Inside;
+    impl Drop for Inside {
+        fn drop(&mut self) {
+            DEPTH.set(DEPTH.get() - 1);
+        }
     }
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
-        self.0.leave();
-    }
+    DEPTH.set(DEPTH.get() + 1);
+    let _inside = Inside;
+    f()
 }
 
 /// How an unsubscription ended.
@@ -124,26 +165,89 @@ impl Registry {
     /// `callback` may be called with `context` on any thread, until [`unsubscribe`](Self::unsubscribe) has returned
     /// [`Unsubscribed::Done`] outside any callback.
     pub unsafe fn subscribe(&self, target: &str, max_level: u32, callback: Callback, context: *mut c_void) -> u64 {
+        let registration = self.registration(target, max_level, Function::Record(callback), context);
+        self.update(|list| insert(list, &registration));
+        registration.handle
+    }
+
+    /// Adds the text callback of a target, for all levels; the one before ends as [`remove_text`](Self::remove_text) ends
+    /// it.
+    ///
+    /// # Safety
+    ///
+    /// `callback` may be called with `context` on any thread, until it is replaced or removed outside any callback.
+    pub unsafe fn set_text(&self, target: &str, callback: TextCallback, context: *mut c_void) {
+        let registration = self.registration(target, 5, Function::Text(callback), context);
+        self.wait_for_texts(target);
+        let mut replaced = None;
+        self.update(|list| {
+            replaced = take_text(list, target);
+            insert(list, &registration);
+        });
+        if let Some(replaced) = replaced {
+            self.end_text(&replaced);
+        }
+    }
+
+    /// Removes the text callback of a target. Outside any callback it waits until it is not running. `false`: there is
+    /// none.
+    pub fn remove_text(&self, target: &str) -> bool {
+        self.wait_for_texts(target);
+        let mut removed = None;
+        self.update(|list| removed = take_text(list, target));
+        removed.inspect(|removed| self.end_text(removed)).is_some()
+    }
+
+    /// Closes a text callback that has been taken out of the list. Outside any callback it waits until it is quiet; inside,
+    /// the entry goes back, so that others can wait for it.
+    fn end_text(&self, registration: &Arc<Registration>) {
+        registration.word.close();
+        if !is_inside() {
+            wait_until(None, || registration.word.is_quiet());
+        } else {
+            registration.unwaited.store(true, Ordering::Relaxed);
+            self.update(|list| {
+                if !registration.word.is_quiet() {
+                    insert(list, registration);
+                }
+            });
+        }
+    }
+
+    /// Outside any callback: waits for text callbacks of this target that were ended from inside one.
+    fn wait_for_texts(&self, target: &str) {
+        if is_inside() {
+            return;
+        }
+        let list = self.list.load();
+        let ended: SmallVec<[Arc<Registration>; 2]> = list
+            .iter()
+            .filter(|other| other.is_text() && other.word.is_closed() && *other.target == *target)
+            .cloned()
+            .collect();
+        drop(list);
+        ended.iter().for_each(|ended| {
+            wait_until(None, || ended.word.is_quiet());
+        });
+    }
+
+    fn registration(
+        &self,
+        target: &str,
+        max_level: u32,
+        function: Function,
+        context: *mut c_void,
+    ) -> Arc<Registration> {
         let handle = self.next_handle.fetch_add(1, Ordering::Relaxed);
         let (target, word, unwaited) = (target.into(), Quiescence::default(), AtomicBool::new(false));
-        let registration = Arc::new(Registration { handle, target, max_level, callback, context, word, unwaited });
-        self.update(|list| {
-            let segments = |target: &str| if target.is_empty() { 0 } else { target.split("::").count() };
-            let place = list.partition_point(|other| {
-                (segments(&other.target), std::cmp::Reverse(other.handle))
-                    > (segments(&registration.target), std::cmp::Reverse(handle))
-            });
-            list.insert(place, registration.clone());
-        });
-        handle
+        Arc::new(Registration { handle, target, max_level, function, context, word, unwaited })
     }
 
     /// Ends a subscription; `None` waits without limit. See `logfusion_unsubscribe`.
     pub fn unsubscribe(&self, handle: u64, timeout: Option<Duration>) -> Unsubscribed {
         let list = self.list.load();
-        let Some(registration) = list.iter().find(|registration| registration.handle == handle).cloned() else {
-            return Unsubscribed::Unknown;
-        };
+        let found = list.iter().find(|other| other.handle == handle && !other.is_text()).cloned();
+        let Some(registration) = found else { return Unsubscribed::Unknown };
         drop(list);
         registration.word.close();
         // Closed entries stay in the list until they are quiet, so that a caller who got BUSY, or who ended it from inside
@@ -175,6 +279,12 @@ impl Registry {
         self.list.load().iter().filter(|registration| registration.matches(level, target)).cloned().collect()
     }
 
+    /// The text callbacks that want such a record.
+    pub fn matching_texts(&self, level: u32, target: &str) -> SmallVec<[Arc<Registration>; 2]> {
+        let list = self.list.load();
+        list.iter().filter(|other| other.is_text() && other.matches(level, target)).cloned().collect()
+    }
+
     /// Changes whenever the list does.
     pub fn generation(&self) -> u64 {
         // Acquire: pairs with the Release of `update`; the list that made this generation is visible.
@@ -198,8 +308,29 @@ impl Registry {
     }
 }
 
-/// Waits until `done`, for at most `timeout`. Looks at once, then ever less often: callbacks end soon or late.
+/// Puts a registration in its place: the most specific first, of equal ones the older.
+fn insert(list: &mut Vec<Arc<Registration>>, registration: &Arc<Registration>) {
+    let segments = |target: &str| if target.is_empty() { 0 } else { target.split("::").count() };
+    let rank = |registration: &Registration| (segments(&registration.target), std::cmp::Reverse(registration.handle));
+    let place = list.partition_point(|other| rank(other) > rank(registration));
+    list.insert(place, registration.clone());
+}
+
+/// Takes the text callback of a target out of the list.
+fn take_text(list: &mut Vec<Arc<Registration>>, target: &str) -> Option<Arc<Registration>> {
+    let place = list.iter().position(|other| other.is_text() && !other.word.is_closed() && *other.target == *target)?;
+    Some(list.remove(place))
+}
+
+/// Waits until `done`, for at most `timeout`. Looks at once and for a few microseconds, then ever less often: callbacks
+/// end soon or late.
 fn wait_until(timeout: Option<Duration>, done: impl Fn() -> bool) -> bool {
+    for _ in 0..100 {
+        if done() {
+            return true;
+        }
+        std::hint::spin_loop();
+    }
     let started = Instant::now();
     let mut rest = Duration::from_micros(20);
     loop {

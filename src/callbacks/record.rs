@@ -3,11 +3,15 @@
 use crate::record::decode::{RawText, RawValue};
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
 
 /// `logfusion_callback`. "C-unwind": a Rust panic may leave it and is caught on the drain.
 pub type Callback = unsafe extern "C-unwind" fn(record: *const CRecord, context: *mut c_void);
+
+/// `logfusion_log_callback`: level, target, message, context.
+pub type TextCallback =
+    unsafe extern "C-unwind" fn(level: c_int, target: *const c_char, message: *const c_char, context: *mut c_void);
 
 /// `logfusion_record`.
 #[repr(C)]
@@ -27,6 +31,13 @@ pub struct CRecord {
     file: *const c_char,
     line: c_int,
     level: c_int,
+}
+
+impl CRecord {
+    /// What a [`TextCallback`] is given of it: level, target and message.
+    pub fn texts(&self) -> (c_int, *const c_char, *const c_char) {
+        (self.level, self.target, self.message)
+    }
 }
 
 /// `logfusion_field`.
@@ -130,6 +141,17 @@ impl<'a> Text<'a> {
     #[inline]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The text up to its first NUL: the record's own bytes where they can be shown as they are.
+    pub fn to_c(&self) -> Cow<'_, CStr> {
+        match self.terminated.and_then(|bytes| CStr::from_bytes_until_nul(bytes).ok()) {
+            Some(text) => Cow::Borrowed(text),
+            None => {
+                let bytes = self.text.bytes().take_while(|byte| *byte != 0).collect::<Vec<_>>();
+                Cow::Owned(CString::new(bytes).unwrap_or_default())
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! See [`super::tickets`].
 
 use super::tickets::Tickets;
+use crate::callbacks::Operation;
 use crate::engine::{self, Engine, STATE};
 use crate::lifecycle::lock_within;
 use crate::output::OutputStats;
@@ -169,6 +170,19 @@ impl Engine {
             std::thread::sleep(Duration::from_micros(100));
         }
         true
+    }
+
+    /// Begins a flush that nobody waits for: the pass that ends it calls back. `Err`: too many are under way.
+    pub fn begin_operation(&'static self, operation: Operation) -> Result<(), Operation> {
+        self.operations.push(operation)?;
+        // The ticket comes after the operation: the pass that is due for it finds the operation.
+        self.flush.tickets.request();
+        engine::wake();
+        // A stop sees the operation in its last passes, or this sees the stop: as with a push.
+        if STATE.is_late() {
+            engine::settle_late_push();
+        }
+        Ok(())
     }
 
     /// Where no thread drains: the caller does.

@@ -26,6 +26,7 @@ mod tickets;
 
 pub use flush::{Flush, FlushError};
 
+use crate::callbacks::Operation;
 use crate::clock::Calibration;
 use crate::config::Config;
 use crate::delivery;
@@ -70,6 +71,8 @@ pub struct Drain {
     lost_records: u64,
     /// When last errors get room for events again.
     errors_until: Option<Instant>,
+    /// Asynchronous flushes that end with the pass, if it is complete.
+    operations: Vec<Operation>,
 }
 
 /// What a pass did.
@@ -145,6 +148,11 @@ impl Drain {
     /// Takes out of the rings what they hold now, up to `deadline`.
     pub(crate) fn pass(&mut self, engine: &'static Engine, deadline: Option<Instant>) -> Pass {
         let ticket = engine.flush.latest_request();
+        // Before the heads are looked at, as the ticket.
+        let earlier = self.operations.len();
+        while let Some(operation) = engine.operations.pop() {
+            self.operations.push(operation);
+        }
         self.choose_subscriber(engine);
         if self.clock.is_none() {
             self.clock = Some(Calibration::start());
@@ -170,6 +178,10 @@ impl Drain {
         if pass.complete {
             engine.flush.done(if pass.left { self.covered } else { ticket });
             self.covered = ticket;
+            if !self.operations.is_empty() {
+                let ended = if pass.left { earlier } else { self.operations.len() };
+                self.end_operations(engine, ended);
+            }
         }
         pass
     }
@@ -178,8 +190,9 @@ impl Drain {
     /// logged while it was delivered.
     pub(crate) fn finish(&mut self, engine: &'static Engine) {
         self.pass(engine, None);
-        // The last pass says what was dropped until now.
+        // The last pass says what was dropped and left out until now.
         self.next_chores = None;
+        self.errors_until = None;
         producers::deliver(engine, || {
             let _scope = set_default(&WRAPPER);
             tracing::debug!(target: "logfusion", "stopping");
@@ -357,6 +370,19 @@ impl Drain {
         } else {
             engine.publish_gate();
         }
+    }
+
+    /// Calls back for the first `ended` asynchronous flushes: this pass, or an earlier one, has done them.
+    #[cold]
+    fn end_operations(&mut self, engine: &'static Engine, ended: usize) {
+        producers::deliver(engine, || {
+            let _scope = set_default(&WRAPPER);
+            for operation in self.operations.drain(..ended) {
+                if catch_unwind(AssertUnwindSafe(|| operation.end())).is_err() {
+                    engine.totals.callbacks_failed.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
     }
 
     /// Makes an event of each last error that callers queued, and says about once a second how many were too many.

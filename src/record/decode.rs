@@ -3,7 +3,7 @@
 //! Whatever the bytes are, [`decode`] returns a view that lies inside them or an error. It never panics, never reads
 //! outside, and ends after at most [`MAX_FIELDS`] fields. Text is not checked here: it is bytes until somebody shows it.
 
-use super::layout::{CUT, HEADER, MAX_FIELDS, Type, align8};
+use super::layout::{CALLED, CUT, HEADER, MAX_FIELDS, Type, align8};
 
 /// Why bytes are not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +76,8 @@ pub struct RawRecord<'a> {
     pub level: u32,
     /// The caller's clock.
     pub ticks: u64,
+    /// The text callbacks have been called for it.
+    pub called: bool,
     /// The target.
     pub target: RawText<'a>,
     /// The message.
@@ -140,7 +142,8 @@ pub fn decode(bytes: &[u8]) -> Result<RawRecord<'_>, DecodeError> {
     }
     let counts = input.u64()?;
     let target = input.padded(counts as u32 as usize, 0)?;
-    let count = (counts >> 32) as u32;
+    let count = (counts >> 32) as u32 & !CALLED;
+    let called = counts >> 32 & u64::from(CALLED) != 0;
     if count as usize > MAX_FIELDS {
         return Err(DecodeError::Fields(count));
     }
@@ -149,7 +152,7 @@ pub fn decode(bytes: &[u8]) -> Result<RawRecord<'_>, DecodeError> {
     for _ in 0..count {
         input.field()?;
     }
-    Ok(RawRecord { level: kind, ticks, target, message, fields })
+    Ok(RawRecord { level: kind, ticks, called, target, message, fields })
 }
 
 /// Reads forward through a slice.

@@ -3,7 +3,7 @@
 //! Measuring and writing are two steps because the ring must know the length before it hands out its bytes, and because
 //! nothing may run between reserving and publishing but copies: no allocation, no UTF-8 check, no user code.
 
-use super::layout::{CUT, HEADER, MAX_FIELDS, MAX_NAME, Type, align8};
+use super::layout::{CALLED, CUT, HEADER, MAX_FIELDS, MAX_NAME, Type, align8};
 
 /// Text to be written: a part of what the caller gave, and how long that was.
 #[derive(Debug, Clone, Copy, Default)]
@@ -108,6 +108,7 @@ pub struct Dynamic<'a, 'f> {
     message: Text<'a>,
     fields: &'f mut [Field<'a>],
     size: usize,
+    flags: u32,
 }
 
 impl<'a, 'f> Dynamic<'a, 'f> {
@@ -123,7 +124,7 @@ impl<'a, 'f> Dynamic<'a, 'f> {
             size += align8(4 + field.name.len() + 1) + field.value.size();
         }
         if size <= limit {
-            return Self { kind: level, target, message, fields, size };
+            return Self { kind: level, target, message, fields, size, flags: 0 };
         }
         Self::measure_cut(level, target, message, fields, limit)
     }
@@ -154,7 +155,12 @@ impl<'a, 'f> Dynamic<'a, 'f> {
                 *text = fit(*text);
             }
         }
-        Self { kind: level, target, message, fields, size }
+        Self { kind: level, target, message, fields, size, flags: 0 }
+    }
+
+    /// Marks the record as one whose caller has called the text callbacks.
+    pub fn called(self) -> Self {
+        Self { flags: CALLED, ..self }
     }
 
     /// Bytes that the record takes, a multiple of 8.
@@ -168,7 +174,7 @@ impl<'a, 'f> Dynamic<'a, 'f> {
         let mut out = Cursor { out };
         out.u64(self.size as u64 | u64::from(self.kind) << 32);
         out.u64(ticks);
-        out.u64(self.target.len() as u64 | (self.fields.len() as u64) << 32);
+        out.u64(self.target.len() as u64 | u64::from(self.fields.len() as u32 | self.flags) << 32);
         out.padded(self.target, 0);
         out.text(self.message);
         for field in self.fields.iter() {

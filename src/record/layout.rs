@@ -12,7 +12,7 @@
 //!
 //! | part | content |
 //! |---|---|
-//! | counts | `u32` length of the target · `u32` number of fields, at most [`MAX_FIELDS`] |
+//! | counts | `u32` length of the target · `u32` number of fields, at most [`MAX_FIELDS`], and the flag [`CALLED`] |
 //! | target | bytes, NUL, zeros to a multiple of 8 |
 //! | message | a text |
 //! | field | `u8` type · `u24` length of the name · name bytes, NUL, zeros to a multiple of 8 · the value |
@@ -35,6 +35,9 @@ pub const MAX_NAME: usize = 1024;
 
 /// Set in a text's length: bytes were left out, and the full length follows the text.
 pub const CUT: u32 = 1 << 31;
+
+/// Set in the number of fields: the text callbacks were called for this record by the thread that logged it.
+pub const CALLED: u32 = 1 << 31;
 
 /// Types of field values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

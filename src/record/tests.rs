@@ -2,7 +2,7 @@
 
 use super::decode::{DecodeError, RawRecord, RawText, RawValue, decode, length, ticks};
 use super::encode::{Dynamic, Field, LEAST, MIN_LIMIT, Text, TextInPlace, Value, plain_size, write_plain};
-use super::layout::{CUT, HEADER, MAX_FIELDS, MAX_NAME};
+use super::layout::{CALLED, CUT, HEADER, MAX_FIELDS, MAX_NAME};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -22,6 +22,7 @@ enum Chosen {
 struct Input {
     level: u32,
     ticks: u64,
+    called: bool,
     target: Vec<u8>,
     message: (Vec<u8>, usize),
     fields: Vec<(Vec<u8>, Chosen)>,
@@ -45,6 +46,7 @@ impl Input {
         let mut fields = self.fields();
         let message = text(&self.message.0, self.message.1);
         let record = Dynamic::measure(self.level, &self.target, message, &mut fields, limit);
+        let record = if self.called { record.called() } else { record };
         let mut bytes = vec![0xEE; record.size()];
         record.write(&mut bytes, self.ticks);
         bytes
@@ -85,7 +87,8 @@ impl Slow {
     fn record(record: &RawRecord<'_>) -> Vec<u8> {
         let mut slow = Self::default();
         slow.put(&[&[0; 4], &record.level.to_le_bytes(), &record.ticks.to_le_bytes()]);
-        slow.put(&[&(record.target.bytes.len() as u32).to_le_bytes(), &(record.fields.len() as u32).to_le_bytes()]);
+        let count = record.fields.len() as u32 | if record.called { CALLED } else { 0 };
+        slow.put(&[&(record.target.bytes.len() as u32).to_le_bytes(), &count.to_le_bytes()]);
         slow.put(&[record.target.bytes]);
         slow.end();
         slow.text(record.message);
@@ -150,8 +153,9 @@ fn name() -> impl Strategy<Value = Vec<u8>> {
 fn input() -> impl Strategy<Value = Input> {
     let message = prop_oneof![bytes(0..40), bytes(0..3000)];
     let fields = prop_oneof![vec((name(), value()), 0..4), vec((name(), value()), 0..=MAX_FIELDS)];
-    (1..=5_u32, any::<u64>(), name(), (message, more()), fields)
-        .prop_map(|(level, ticks, target, message, fields)| Input { level, ticks, target, message, fields })
+    (1..=5_u32, any::<u64>(), any::<bool>(), name(), (message, more()), fields).prop_map(
+        |(level, ticks, called, target, message, fields)| Input { level, ticks, called, target, message, fields },
+    )
 }
 
 /// What was kept of a text: a beginning, its full length, and a NUL. Returns whether the encoder cut it.
@@ -203,7 +207,7 @@ proptest! {
         prop_assert_eq!(ticks(&bytes), input.ticks);
         let record = decode(&bytes).unwrap();
         prop_assert_eq!(&Slow::record(&record), &bytes);
-        prop_assert_eq!((record.level, record.ticks), (input.level, input.ticks));
+        prop_assert_eq!((record.level, record.ticks, record.called), (input.level, input.ticks, input.called));
         check_inside(&bytes, &record);
 
         let mut names_cut = check_name(record.target, &input.target);
@@ -237,7 +241,8 @@ proptest! {
     /// The short way writes what the long one does.
     #[test]
     fn plain(level in 1..=5_u32, ticks in any::<u64>(), target in bytes(0..80), message in bytes(0..200)) {
-        let input = Input { level, ticks, target, message: (message, 0), fields: Vec::new() };
+        let input =
+            Input { level, ticks, called: false, target, message: (message, 0), fields: Vec::new() };
         let mut bytes = vec![0xEE; plain_size(&input.target, &input.message.0)];
         write_plain(&mut bytes, level, ticks, &input.target, &input.message.0);
         prop_assert_eq!(bytes, input.encode(1 << 16));
@@ -344,7 +349,8 @@ fn long_names_share_what_there_is() {
 
 #[test]
 fn each_error_is_told() {
-    let input = Input { level: 3, ticks: 9, target: b"t".into(), message: (b"m".into(), 0), fields: Vec::new() };
+    let input =
+        Input { level: 3, ticks: 9, called: false, target: b"t".into(), message: (b"m".into(), 0), fields: Vec::new() };
     let sound = input.encode(4096);
     let with = |at: usize, bytes: &[u8]| {
         let mut changed = sound.clone();
