@@ -100,7 +100,8 @@ LOGFUSION_API int logfusion_register_log_callback(const char *target, logfusion_
 /*
  * Removes the callback of exactly this target. Outside any callback it waits until the callback is not running: after
  * it, the callback never runs again, and the context may be freed. Inside a callback (any one) it never waits; calls that
- * run on other threads may finish. 0, or -1: NULL, not UTF-8, or nothing is registered.
+ * run on other threads may finish: a later call for the target outside any callback, also one that registers, waits for
+ * them. 0, or -1: NULL, not UTF-8, or nothing is registered.
  */
 LOGFUSION_API int logfusion_unregister_log_callback(const char *target);
 

@@ -119,6 +119,49 @@ fn calls(fields: &[Field], batch: &[Entry]) {
     });
 }
 
+unsafe extern "C-unwind" fn ended(_: std::ffi::c_int, _: std::ffi::c_int, _: *const std::ffi::c_char) {}
+
+/// The functions of the guide, with good arguments and with bad ones.
+fn guide() {
+    use logfusion::c_api::*;
+    use std::ptr::null;
+    let (text, other) = (c"a text".as_ptr(), c"another".as_ptr());
+    let (texts, levels) = ([text, other, null()], [1, 2, 3]);
+    let mut buffer = [0; 64];
+    let (mut calls, mut mean) = (0, 0);
+    let out = buffer.as_mut_ptr();
+    // SAFETY: NUL-terminated strings, arrays of the lengths given, a buffer of its size, and a callback for any thread.
+    assert_none("the guide's functions", || unsafe {
+        for _ in 0..20 {
+            for message in [text, null()] {
+                logfusion_log_info(message);
+                logfusion_log_warning(message);
+                logfusion_log_error(message, 1);
+                logfusion_log_user_action(1, message, 0.5, 1);
+                logfusion_log_database_operation(message, other, 1, 0.5, 0);
+                logfusion_log_database_operation(other, message, 1, 0.5, 1);
+                logfusion_log_http_request(message, other, 200, 0.5, 1);
+                logfusion_python_log_info(message, other);
+                logfusion_python_log_function_call(other, message, 0.5, 1);
+                logfusion_python_log_exception(other, message, message, message);
+                logfusion_nodejs_log_request(other, other, 200, 0.5, message);
+                logfusion_nodejs_log_error(other, message, message, message, 1);
+                logfusion_nodejs_log_performance(message, 0.5, 0.5, 0.5);
+                logfusion_fast_log(3, message);
+                logfusion_log_with_callback(3, message, other);
+                logfusion_safe_log_message(3, text, message, texts.as_ptr(), texts.as_ptr(), 3);
+                logfusion_process_data_with_error_handling(message, out, 64);
+                logfusion_safe_ffi_function(message);
+            }
+            assert_eq!(logfusion_batch_log(texts.as_ptr(), levels.as_ptr(), 3), 2);
+            assert!(logfusion_get_last_error(out, 64) > 0);
+            assert_eq!(logfusion_get_ffi_performance_stats(&raw mut calls, &raw mut mean), 0);
+            assert_eq!(logfusion_async_operation(1, Some(ended)), 0);
+        }
+    });
+    assert!(calls > 0 && mean > 0);
+}
+
 #[test]
 fn nothing_allocates_in_steady_state() {
     let _limit = Limit::seconds(120);
@@ -140,6 +183,7 @@ fn nothing_allocates_in_steady_state() {
             scope.spawn(|| {
                 assert_eq!(log(INFO, c"calls", c"the first record"), OK);
                 calls(&fields, &batch);
+                guide();
                 flush_all();
                 // Again, now that the ring has been drained, and past its end.
                 for _ in 0..20 {
