@@ -3,7 +3,7 @@
 //! Every function of `include/logfusion.h` is here under its C name. It looks at its arguments, calls a safe function of
 //! the engine and turns the result into a status. The header is the manual; what it promises is not repeated.
 //!
-//! One panic boundary serves all entries: [`boundary`]. A panic that reaches it is a defect of the engine; it costs the
+//! One panic boundary serves all entries: `boundary`. A panic that reaches it is a defect of the engine; it costs the
 //! call, sets the last error, and goes no further.
 
 mod batch;

@@ -5,7 +5,7 @@
 //! | word | content |
 //! |---|---|
 //! | 0 | `u32` length of the record in bytes, header included, a multiple of 8 · `u32` kind |
-//! | 1 | `u64` clock ticks ([`crate::clock::ticks`]) |
+//! | 1 | `u64` clock ticks (`clock::ticks`) |
 //! | 2… | the body, by kind |
 //!
 //! The kinds 1 to 5 are **dynamic** records; the kind is the level (1 error … 5 trace). Their body:
