@@ -101,7 +101,6 @@ pub(crate) fn run(engine: &'static Engine, config: &Config) {
     }
     lock(&engine.drain).to_say.append(&mut trouble);
     let mut pace = Pace::new(config.idle);
-    // The first rest is short: a thread that starts the engine logs on.
     loop {
         if engine.stopping().load(Ordering::Acquire) {
             lock(&engine.drain).finish(engine);
