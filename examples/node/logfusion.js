@@ -7,8 +7,8 @@
  *     logfusion.logRequests(server);
  *
  * Needs Node.js 18 or later, koffi (`npm ci` beside this file) and liblogfusion.so: the path in LOGFUSION_LIBRARY, or else
- * the release build of the repository that this file is in. `include/logfusion.h` is the manual of every function that is bound here under its
- * name without the prefix, with the prototype of the header; this text says what Node adds.
+ * the release build of the repository that this file is in. `include/logfusion.h` is the manual of every function that is
+ * bound here under its name without the prefix, with the prototype of the header; this text says what Node adds.
  *
  * Text        Strings become UTF-8 (a lone surrogate U+FFFD), null is NULL. C text ends at a NUL, so a NUL inside becomes
  *             \0. Texts of fields, in log(), keep it.

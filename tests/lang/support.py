@@ -6,7 +6,6 @@ import pathlib
 import re
 import subprocess
 import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIMIT = 60  # seconds for one program: a hang is a failure
@@ -26,7 +25,6 @@ class Run:
         if output:
             clean["LOGFUSION_OUTPUT"] = output
         with tempfile.TemporaryDirectory() as scratch:
-            begin = time.monotonic()
             done = subprocess.run(
                 [str(part) for part in command],
                 cwd=scratch,
@@ -36,7 +34,6 @@ class Run:
                 stdin=subprocess.DEVNULL,
                 timeout=LIMIT,
             )
-            self.seconds = time.monotonic() - begin
             self.stdout, self.stderr = done.stdout, done.stderr
             if done.returncode != status:
                 raise AssertionError(f"{command} ended with {done.returncode}\n{self.stdout[-4000:]}\n{self.stderr[-4000:]}")

@@ -323,7 +323,6 @@ class Program(unittest.TestCase):
             )
             self.assertEqual(run.stdout, "5000\n", end)
             self.assertEqual([record["fields"]["message"] for record in run.of_program], [str(n) for n in range(5000)])
-            self.assertLess(run.seconds, 4)
 
     def test_exit_with_a_daemon_thread_that_logs(self):
         run = self.python(
@@ -340,7 +339,6 @@ class Program(unittest.TestCase):
             """,
         )
         self.assertGreaterEqual(len(run.of_program), 100)
-        self.assertLess(run.seconds, 15)
 
     def test_flush_waits_for_a_callback_without_the_interpreter(self):
         run = self.python(
