@@ -387,7 +387,7 @@ static void quiescence(void) {
         }
         /* Each 64th is ended in the midst of calls, whatever the scheduler does. */
         for (int spins = 0; i % 64 == 0 && atomic_load(context) == 0; spins++) {
-            CHECK(spins < 1000000);
+            CHECK(spins < 100000000);
             sched_yield();
         }
         if (g->unregister_log_callback("load") != 0) {
