@@ -8,20 +8,8 @@ use std::time::{Duration, Instant};
 fn nothing_is_lost_when_callers_wait() {
     let _limit = Limit::seconds(60);
     let dir = TempDir::new("ledger-block");
-    let path = dir.path("pipe");
-    make_fifo(&path);
-    let reader = ledger::read_slowly(path.clone(), Duration::from_micros(200));
-    start(&Config { output: Some(path), ring_bytes: 64 << 10, overflow: BLOCK, block_ms: -1, ..Config::default() });
-
-    let threads = std::thread::spawn(ledger::log_from_all);
-    let answers = ledger::watch(|| !threads.is_finished());
-    assert!(answers > 0);
-    let own = threads.join().unwrap();
-    shutdown();
-    // The output is kept until the next start, which closes the pipe.
-    start(&Config { output: Some(dir.path("other")), ..Config::default() });
-    let read = reader.join().unwrap();
-    ledger::compare(&own, &read);
+    let policy = Config { overflow: BLOCK, block_ms: -1, ..Config::default() };
+    let (own, _) = ledger::log_into_a_slow_pipe(&dir, policy, Duration::from_micros(200));
     assert_eq!(stats().counts.dropped_sum(), 0);
     assert!(own.iter().all(|own| own.accepted == ledger::RECORDS as u64));
     shutdown();

@@ -19,21 +19,7 @@ fn reported(lines: &[String]) -> u64 {
 fn every_record_is_accounted_for_when_records_are_dropped() {
     let _limit = Limit::seconds(60);
     let dir = TempDir::new("ledger-drop");
-    let path = dir.path("pipe");
-    make_fifo(&path);
-    let reader = ledger::read_slowly(path.clone(), Duration::from_millis(2));
-    start(&Config { output: Some(path), ring_bytes: 64 << 10, ..Config::default() });
-
-    let threads = std::thread::spawn(ledger::log_from_all);
-    let answers = ledger::watch(|| !threads.is_finished());
-    assert!(answers > 0);
-    let own = threads.join().unwrap();
-    // The stop delivers the rest and closes the pipe.
-    shutdown();
-    // The output is kept until the next start, which closes the pipe.
-    start(&Config { output: Some(dir.path("other")), ..Config::default() });
-    let read = reader.join().unwrap();
-    ledger::compare(&own, &read);
+    let (own, read) = ledger::log_into_a_slow_pipe(&dir, Config::default(), Duration::from_millis(2));
 
     let dropped: u64 = own.iter().map(|own| own.offered - own.accepted).sum();
     assert!(dropped > 0, "the output was not slow enough to test anything");

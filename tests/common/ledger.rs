@@ -30,7 +30,7 @@ pub struct Lines {
 
 /// Reads the pipe slowly, `pause` after each 64 KiB, and checks each line as it comes: whole, of a known thread, and with
 /// a greater number than the thread's last one. So nothing comes twice, and nothing overtakes.
-pub fn read_slowly(path: PathBuf, pause: Duration) -> JoinHandle<Lines> {
+fn read_slowly(path: PathBuf, pause: Duration) -> JoinHandle<Lines> {
     std::thread::spawn(move || {
         let mut pipe = File::open(path).unwrap();
         let mut read = Lines::default();
@@ -79,7 +79,7 @@ pub fn name(thread: usize) -> String {
 
 /// Logs [`RECORDS`] from each of [`THREADS`] threads at once, and counts the statuses. Every 100th is a WARN and every
 /// 1,000th an ERROR.
-pub fn log_from_all() -> Vec<Own> {
+fn log_from_all() -> Vec<Own> {
     let barrier = Barrier::new(THREADS);
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
@@ -115,7 +115,7 @@ pub fn log_from_all() -> Vec<Own> {
 }
 
 /// Asks for the ledger while threads log: each answer satisfies the equations, and no count goes back.
-pub fn watch(while_running: impl Fn() -> bool) -> u64 {
+fn watch(while_running: impl Fn() -> bool) -> u64 {
     let mut before: HashMap<u64, Counts> = HashMap::new();
     let mut answers = 0;
     while while_running() {
@@ -140,7 +140,7 @@ pub fn watch(while_running: impl Fn() -> bool) -> u64 {
 }
 
 /// Compares the ledger with what the threads and the reader counted, once everything is quiet.
-pub fn compare(own: &[Own], read: &Lines) {
+fn compare(own: &[Own], read: &Lines) {
     for own in own {
         let counts = stats_of(&own.name);
         counts.assert_equations();
@@ -154,4 +154,25 @@ pub fn compare(own: &[Own], read: &Lines) {
     assert_eq!(sum.output_lost_records, 0);
     assert_eq!(sum.dropped_without_ring, 0);
     assert_eq!(sum.counts.offered, own.iter().map(|own| own.offered).sum::<u64>());
+}
+
+/// Four threads log into a pipe whose reader pauses, with rings of 64 KiB and the overflow policy of `policy`, while the
+/// ledger is watched; a stop delivers the rest. What the threads counted and what came out are compared, and returned. The
+/// engine runs on another output afterwards.
+pub fn log_into_a_slow_pipe(dir: &TempDir, policy: Config, pause: Duration) -> (Vec<Own>, Lines) {
+    let path = dir.path("pipe");
+    make_fifo(&path);
+    let reader = read_slowly(path.clone(), pause);
+    start(&Config { output: Some(path), ring_bytes: 64 << 10, ..policy });
+
+    let threads = std::thread::spawn(log_from_all);
+    let answers = watch(|| !threads.is_finished());
+    assert!(answers > 0);
+    let own = threads.join().unwrap();
+    shutdown();
+    // The output is kept until the next start, which closes the pipe.
+    start(&Config { output: Some(dir.path("other")), ..Config::default() });
+    let read = reader.join().unwrap();
+    compare(&own, &read);
+    (own, read)
 }
