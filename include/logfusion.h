@@ -543,6 +543,7 @@ typedef struct logfusion_record {
     const char *file;        /* NULL: unknown */
     int line;                /* 0: unknown */
     int level;
+    const char *function; /* NULL: unknown */
 } logfusion_record;
 
 /*
@@ -760,7 +761,7 @@ LOGFUSION_LAYOUT(offsetof(logfusion_entry, message_length) == 24);
 LOGFUSION_LAYOUT(offsetof(logfusion_entry, level) == 32);
 LOGFUSION_LAYOUT(offsetof(logfusion_entry, reserved) == 36);
 
-LOGFUSION_LAYOUT(sizeof(logfusion_record) == 104);
+LOGFUSION_LAYOUT(sizeof(logfusion_record) == 112);
 LOGFUSION_LAYOUT(offsetof(logfusion_record, size) == 0);
 LOGFUSION_LAYOUT(offsetof(logfusion_record, target) == 8);
 LOGFUSION_LAYOUT(offsetof(logfusion_record, target_length) == 16);
@@ -775,6 +776,7 @@ LOGFUSION_LAYOUT(offsetof(logfusion_record, thread_name) == 80);
 LOGFUSION_LAYOUT(offsetof(logfusion_record, file) == 88);
 LOGFUSION_LAYOUT(offsetof(logfusion_record, line) == 96);
 LOGFUSION_LAYOUT(offsetof(logfusion_record, level) == 100);
+LOGFUSION_LAYOUT(offsetof(logfusion_record, function) == 104);
 
 LOGFUSION_LAYOUT(sizeof(logfusion_thread_stats_t) == 200);
 LOGFUSION_LAYOUT(offsetof(logfusion_thread_stats_t, size) == 0);
@@ -820,8 +822,12 @@ LOGFUSION_LAYOUT(offsetof(logfusion_stats_t, bad_utf8) == 192);
 LOGFUSION_LAYOUT(offsetof(logfusion_stats_t, longest_delivery_delay_ns) == 200);
 LOGFUSION_LAYOUT(offsetof(logfusion_stats_t, threads_live) == 208);
 LOGFUSION_LAYOUT(offsetof(logfusion_stats_t, threads_ended) == 216);
-#undef LOGFUSION_LAYOUT
 #endif
+
+/* LF_INFO and its like. */
+#include "logfusion_statements.h"
+
+#undef LOGFUSION_LAYOUT
 
 /* The functions of the FFI guide: log_info, register_log_callback … Without plain names: LOGFUSION_NO_PLAIN_NAMES. */
 #include "logfusion_guide.h"

@@ -13,7 +13,9 @@ use crate::os;
 use crate::output::filter::Filter;
 use crate::output::{Directives, Output};
 use crate::producers::{Slot, lock};
-use crate::run_state::RunState;
+use crate::run_state::{self, RunState};
+use crate::sites::number;
+use crate::static_sites;
 use crate::stats::{Slots, Totals};
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -191,15 +193,35 @@ impl Engine {
         }
     }
 
-    /// Computes the gate from everything that has a say, and publishes it. Nothing that takes other locks runs inside.
+    /// Computes the gate and the words of static sites from everything that has a say, and publishes them. Nothing that
+    /// takes other locks runs inside.
     pub fn publish_gate(&self) {
-        let _leaf = lock(&self.gate);
+        let leaf = lock(&self.gate);
         let output = match self.sink() {
             Sink::Own => number(self.filter.max_level()),
             Sink::Host => number(LevelFilter::current()),
             Sink::None => 0,
         };
         GATE.store(output.max(REGISTRY.max_level()), Ordering::Relaxed);
+        drop(leaf);
+        static_sites::publish(self, None);
+    }
+
+    /// Enters a state of the engine: see [`crate::run_state`] and [`crate::static_sites`], "Stop".
+    pub fn enter(&self, state: u32) {
+        let words = match state {
+            run_state::RUNNING => static_sites::State::Running,
+            run_state::CALLERS => static_sites::State::Callers,
+            _ => static_sites::State::Stopped,
+        };
+        if state == run_state::RUNNING {
+            STATE.set(state);
+            static_sites::publish(self, Some(words));
+        } else {
+            // Before the barrier in `set`.
+            static_sites::publish(self, Some(words));
+            STATE.set(state);
+        }
     }
 
     /// Wakes the drain if it sleeps. The reason must be visible before.
@@ -209,17 +231,6 @@ impl Engine {
         {
             thread.unpark();
         }
-    }
-}
-
-fn number(level: LevelFilter) -> u32 {
-    match level.into_level() {
-        None => 0,
-        Some(level) if level == tracing_core::Level::ERROR => 1,
-        Some(level) if level == tracing_core::Level::WARN => 2,
-        Some(level) if level == tracing_core::Level::INFO => 3,
-        Some(level) if level == tracing_core::Level::DEBUG => 4,
-        Some(_) => 5,
     }
 }
 

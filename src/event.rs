@@ -1,28 +1,37 @@
 //! From a record to a `tracing` event, and to the callbacks that want it.
+//!
+//! A record says by its kind where its callsite is found: a dynamic one carries level, target and names and is interned
+//! by them ([`Sites`]), that of a static site carries the site's number ([`StaticSites`]). From there on they are alike.
 
-use crate::callbacks::{REGISTRY, Registration, Text, View, ViewField};
+mod of_site;
+mod value;
+
+use crate::callbacks::{Place, REGISTRY, Registration, Text, View, ViewField};
 use crate::dispatch;
-use crate::record::decode::{RawField, RawRecord, RawText, RawValue};
-use crate::sites::{CachedInterest, Sites};
+use crate::record::decode::{DecodeError, RawField, RawRecord, RawText, RawValue, decode, kind};
+use crate::record::layout::FIRST_SITE;
+use crate::sites::{CachedInterest, Site, Sites};
 use crate::stats::Outcome;
+use crate::template::Template;
+use of_site::StaticSites;
 use smallvec::SmallVec;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use tracing_core::dispatcher::Dispatch;
-use tracing_core::field::{DebugValue, Value, debug};
-use tracing_core::{Event, Metadata};
 
 /// Turns records into events.
 #[derive(Debug, Default)]
 pub struct Events {
     sites: Sites,
+    static_sites: StaticSites,
+    /// The message of the record at hand, where it is made from a template, and a NUL; kept for its memory.
+    rendered: String,
 }
 
 /// A record about to be delivered.
 #[derive(Debug)]
-pub struct Delivered<'r, 'a> {
-    /// The record.
-    pub raw: &'r RawRecord<'a>,
+pub struct Delivered<'r> {
+    /// The record's bytes.
+    pub bytes: &'r [u8],
     /// When it was logged.
     pub time_ns: u64,
     /// The id of the thread that logged it.
@@ -44,157 +53,184 @@ pub struct Report {
     pub callbacks_failed: u64,
 }
 
+/// A record with its callsite: what a subscriber and callbacks are given.
+struct Subject<'a> {
+    level: u32,
+    /// The text callbacks have been called for it.
+    called: bool,
+    target: RawText<'a>,
+    message: Message<'a>,
+    fields: Fields<'a>,
+    place: Option<Place<'a>>,
+    /// Its callsite is that of all records past the table's bounds.
+    is_shared: bool,
+}
+
+/// The fields of a record.
+type Fields<'a> = SmallVec<[ViewField<'a>; 8]>;
+
+/// The message, fit to show, and as it was logged.
+struct Message<'a> {
+    text: Text<'a>,
+    raw: RawText<'a>,
+}
+
+impl<'a> Message<'a> {
+    fn new(raw: RawText<'a>) -> Self {
+        Self { text: Text::new(raw), raw }
+    }
+
+    /// The message that a template makes of the fields, in `rendered`.
+    fn render(template: &Template, fields: &[ViewField<'_>], rendered: &'a mut String) -> Self {
+        rendered.clear();
+        template.render(rendered, |out, field| value::show(out, &fields[field]));
+        rendered.push('\0');
+        let terminated = rendered.as_bytes();
+        let bytes = &terminated[..terminated.len() - 1];
+        Self::new(RawText { bytes, full: bytes.len() as u64, terminated })
+    }
+}
+
 impl Events {
     /// Gives a record to the subscriber and to the callbacks that want it.
-    pub fn deliver(&mut self, dispatch: Option<&Dispatch>, record: &Delivered<'_, '_>) -> Report {
-        let raw = record.raw;
-        let (site, is_shared) = self.sites.of(raw);
-        let mut report = Report { outcome: Outcome::Filtered, bad_utf8: false, callbacks_failed: 0 };
-        let interest = site.interest();
-        let wanted = dispatch.filter(|_| interest != CachedInterest::Never);
-        let calls: SmallVec<[Arc<Registration>; 2]> = match record.to_callbacks {
-            true if is_shared => REGISTRY.matching(raw.level, Text::new(raw.target).as_str()),
-            true => site.matching(raw.level).clone(),
-            false => SmallVec::new(),
-        };
-        if wanted.is_none() && calls.is_empty() {
-            return report;
-        }
-        let message = Text::new(raw.message);
-        let fields: SmallVec<[ViewField<'_>; 8]> = raw.fields.iter().map(view_of).collect();
-        report.bad_utf8 = site.has_bad_names
-            || message.was_bad
-            || fields.iter().any(|field| field.text.as_ref().is_some_and(|text| text.was_bad));
-        if let Some(dispatch) = wanted {
-            let given = with_event(site.metadata, is_shared, raw, &message, &fields, |event| {
-                dispatch::give(dispatch, interest != CachedInterest::Always, event)
-            });
-            if given {
-                report.outcome = Outcome::Delivered;
+    pub fn deliver(&mut self, dispatch: Option<&Dispatch>, record: &Delivered<'_>) -> Result<Report, DecodeError> {
+        let Self { sites, static_sites, rendered } = self;
+        let kind = kind(record.bytes);
+        if kind >= FIRST_SITE {
+            let known = static_sites.of(kind)?;
+            let level = known.description.level;
+            let wanted = Wanted::by(&mut known.site, level, None, dispatch, record.to_callbacks);
+            if wanted.is_none() {
+                return Ok(Report::filtered());
             }
-            dispatch::give_nested(dispatch);
-        }
-        if !calls.is_empty() {
-            let target = Text::new(raw.target);
-            let view = View {
-                level: raw.level,
-                time_ns: record.time_ns,
-                thread_id: record.thread_id,
-                thread_name: record.thread_name,
-                target: &target,
-                message: (&message, raw.message.full),
-                fields: &fields,
+            let fields = known.fields(record.bytes)?;
+            let message = match known.template.literal() {
+                Some(_) => Message::new(known.message.raw()),
+                None => Message::render(&known.template, &fields, rendered),
             };
-            view.with_c(|c_record| {
-                for registration in calls.iter().filter(|registration| !(raw.called && registration.is_text())) {
-                    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| registration.call(c_record))) {
-                        Ok(true) => report.outcome = Outcome::Delivered,
-                        Ok(false) => (),
-                        Err(_) => report.callbacks_failed += 1,
-                    }
-                }
-            });
+            let subject = Subject {
+                level,
+                called: false,
+                target: known.target.raw(),
+                message,
+                fields,
+                place: Some(known.place.as_place()),
+                is_shared: false,
+            };
+            return Ok(give(&known.site, &subject, &wanted, record));
         }
-        report
+        let raw = decode(record.bytes)?;
+        let (site, is_shared) = sites.of(&raw);
+        let target = is_shared.then(|| Text::new(raw.target));
+        let wanted = Wanted::by(site, raw.level, target.as_ref(), dispatch, record.to_callbacks);
+        if wanted.is_none() {
+            return Ok(Report::filtered());
+        }
+        Ok(give(site, &dynamic(&raw, is_shared, rendered), &wanted, record))
     }
 
     /// Whether some callsite's interest is not what `dispatch` says now (tracing-core's cache has known races).
     pub fn any_interest_is_stale(&self, dispatch: &Dispatch) -> bool {
-        self.sites.any_interest_is_stale(dispatch)
+        self.sites.any_interest_is_stale(dispatch) || self.static_sites.any_interest_is_stale(dispatch)
     }
 }
 
-fn view_of(field: RawField<'_>) -> ViewField<'_> {
-    let text = match field.value {
-        RawValue::Text(raw) => Some(Text::new(raw)),
-        _ => None,
+fn dynamic<'a>(raw: &RawRecord<'a>, is_shared: bool, rendered: &'a mut String) -> Subject<'a> {
+    let fields: Fields<'a> = raw.fields.iter().map(|RawField { name, value }| ViewField::new(name, value)).collect();
+    let message = if raw.templated {
+        // A static site past the bounds of the table: the template is read each time.
+        let names: SmallVec<[Text<'_>; 8]> = fields.iter().map(|field| Text::new(field.name)).collect();
+        let names: SmallVec<[&str; 8]> = names.iter().map(Text::as_str).collect();
+        let template = Template::parse(Text::new(raw.message).as_str(), &names);
+        Message::render(&template, &fields, rendered)
+    } else {
+        Message::new(raw.message)
     };
-    ViewField { name: field.name, value: field.value, text }
+    Subject { level: raw.level, called: raw.called, target: raw.target, message, fields, place: None, is_shared }
 }
 
-/// A value in the form in which tracing takes it.
-enum Shown<'a> {
-    Text(&'a str),
-    I64(i64),
-    U64(u64),
-    F64(f64),
-    Bool(bool),
-    Pointer(DebugValue<*const ()>),
+/// Who wants a record.
+struct Wanted<'d> {
+    dispatch: Option<&'d Dispatch>,
+    /// Whether the subscriber has to be asked for each event.
+    ask: bool,
+    calls: SmallVec<[Arc<Registration>; 2]>,
 }
 
-impl Shown<'_> {
-    fn as_value(&self) -> &dyn Value {
-        match self {
-            Self::Text(value) => value,
-            Self::I64(value) => value,
-            Self::U64(value) => value,
-            Self::F64(value) => value,
-            Self::Bool(value) => value,
-            Self::Pointer(value) => value,
+impl<'d> Wanted<'d> {
+    /// `shared_target`: the record's own target, where the site is shared by several.
+    fn by(
+        site: &mut Site,
+        level: u32,
+        shared_target: Option<&Text<'_>>,
+        dispatch: Option<&'d Dispatch>,
+        to_callbacks: bool,
+    ) -> Self {
+        let interest = site.interest();
+        let calls = match shared_target {
+            _ if !to_callbacks => SmallVec::new(),
+            Some(target) => REGISTRY.matching(level, target.as_str()),
+            None => site.matching(level).clone(),
+        };
+        let dispatch = dispatch.filter(|_| interest != CachedInterest::Never);
+        Self { dispatch, ask: interest != CachedInterest::Always, calls }
+    }
+
+    fn is_none(&self) -> bool {
+        self.dispatch.is_none() && self.calls.is_empty()
+    }
+}
+
+impl Report {
+    fn filtered() -> Self {
+        Self { outcome: Outcome::Filtered, bad_utf8: false, callbacks_failed: 0 }
+    }
+}
+
+/// Gives a record to those who want it.
+fn give(site: &Site, subject: &Subject<'_>, wanted: &Wanted<'_>, record: &Delivered<'_>) -> Report {
+    let mut report = Report::filtered();
+    report.bad_utf8 = site.has_bad_names
+        || subject.message.text.was_bad
+        || subject.fields.iter().any(|field| field.text.as_ref().is_some_and(|text| text.was_bad));
+    if let Some(dispatch) = wanted.dispatch {
+        let given = value::with_event(site.metadata, subject, |event| dispatch::give(dispatch, wanted.ask, event));
+        if given {
+            report.outcome = Outcome::Delivered;
         }
+        dispatch::give_nested(dispatch);
     }
-}
-
-/// A text with a mark of how much is missing.
-fn with_cut_mark<'a>(shown: &'a str, raw: RawText<'_>, marked: &'a mut String) -> &'a str {
-    if !raw.is_cut() {
-        return shown;
-    }
-    let missing = raw.full - raw.bytes.len() as u64;
-    _ = write!(marked, "{shown}… ({missing} bytes more)");
-    marked
-}
-
-/// Builds the event and gives it to `f`.
-#[inline]
-fn with_event(
-    metadata: &'static Metadata<'static>,
-    is_shared: bool,
-    raw: &RawRecord<'_>,
-    message: &Text<'_>,
-    fields: &[ViewField<'_>],
-    f: impl FnOnce(&Event<'_>) -> bool,
-) -> bool {
-    let mut marked = String::new();
-    let message = with_cut_mark(message.as_str(), raw.message, &mut marked);
-    if is_shared {
-        let context = fields.iter().map(context_of).collect::<Vec<_>>().join(" ");
-        let target = Text::new(raw.target);
-        let values = [Shown::Text(message), Shown::Text(target.as_str()), Shown::Text(&context)];
-        let values = values.each_ref().map(|value| Some(value.as_value()));
-        return f(&Event::new(metadata, &metadata.fields().value_set_all(&values)));
-    }
-    if fields.is_empty() {
-        return f(&Event::new(metadata, &metadata.fields().value_set_all(&[Some(&message)])));
-    }
-    let mut marked: SmallVec<[String; 8]> = SmallVec::from_elem(String::new(), fields.len());
-    let mut shown: SmallVec<[Shown<'_>; 9]> = SmallVec::with_capacity(fields.len() + 1);
-    shown.push(Shown::Text(message));
-    for (field, marked) in fields.iter().zip(&mut marked) {
-        shown.push(match (&field.value, &field.text) {
-            (RawValue::Text(raw), Some(text)) => Shown::Text(with_cut_mark(text.as_str(), *raw, marked)),
-            (RawValue::Text(_), None) => Shown::Text(""),
-            (RawValue::I64(value), _) => Shown::I64(*value),
-            (RawValue::U64(value), _) => Shown::U64(*value),
-            (RawValue::F64(value), _) => Shown::F64(*value),
-            (RawValue::Bool(value), _) => Shown::Bool(*value),
-            (RawValue::Pointer(value), _) => Shown::Pointer(debug(std::ptr::without_provenance(*value as usize))),
+    if !wanted.calls.is_empty() {
+        let target = Text::new(subject.target);
+        let view = View {
+            level: subject.level,
+            time_ns: record.time_ns,
+            thread_id: record.thread_id,
+            thread_name: record.thread_name,
+            target: &target,
+            message: (&subject.message.text, subject.message.raw.full),
+            fields: &subject.fields,
+            place: subject.place,
+        };
+        view.with_c(|c_record| {
+            for registration in wanted.calls.iter().filter(|call| !(subject.called && call.is_text())) {
+                match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| registration.call(c_record))) {
+                    Ok(true) => report.outcome = Outcome::Delivered,
+                    Ok(false) => (),
+                    Err(_) => report.callbacks_failed += 1,
+                }
+            }
         });
     }
-    let values: SmallVec<[Option<&dyn Value>; 9]> = shown.iter().map(|value| Some(value.as_value())).collect();
-    f(&Event::new(metadata, &metadata.fields().value_set_all(&values)))
+    report
 }
 
-/// `name=value`, for the field `context` of records past the table's bounds.
-fn context_of(field: &ViewField<'_>) -> String {
-    let name = Text::new(field.name);
-    let name = name.as_str();
-    match field.value {
-        RawValue::I64(value) => format!("{name}={value}"),
-        RawValue::U64(value) => format!("{name}={value}"),
-        RawValue::F64(value) => format!("{name}={value}"),
-        RawValue::Bool(value) => format!("{name}={value}"),
-        RawValue::Pointer(value) => format!("{name}={value:#x}"),
-        RawValue::Text(_) => format!("{name}={}", field.text.as_ref().map_or("", Text::as_str)),
+impl<'a> ViewField<'a> {
+    fn new(name: RawText<'a>, value: RawValue<'a>) -> Self {
+        let text = match value {
+            RawValue::Text(raw) => Some(Text::new(raw)),
+            _ => None,
+        };
+        Self { name, value, text }
     }
 }

@@ -67,6 +67,8 @@ mod output;
 #[allow(unsafe_code, reason = "a thread finds its ring through a raw pointer")]
 #[cfg(not(logfusion_loom))]
 mod producers;
+#[cfg(not(logfusion_loom))]
+mod rate;
 #[doc(hidden)]
 pub mod record;
 #[allow(unsafe_code, reason = "two threads share the ring's memory")]
@@ -76,8 +78,13 @@ pub mod ring;
 pub mod run_state;
 #[cfg(not(logfusion_loom))]
 mod sites;
+#[allow(unsafe_code, reason = "the words of sites lie in memory of the program")]
+#[cfg(not(logfusion_loom))]
+mod static_sites;
 #[cfg(not(logfusion_loom))]
 mod stats;
+#[cfg(not(logfusion_loom))]
+mod template;
 
 #[cfg(not(logfusion_loom))]
 mod clock;

@@ -29,6 +29,7 @@ use crate::os;
 use crate::output::{Destination, Directives, Output, OutputConfig};
 use crate::producers::{self, lock};
 use crate::run_state::{self, CALLERS, RUNNING, STOPPED};
+use crate::static_sites;
 use crate::sync::{AtomicBool, Ordering};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, TryLockError};
@@ -165,7 +166,7 @@ impl Engine {
                 }
             },
         };
-        STATE.set(state);
+        self.enter(state);
         if state == CALLERS {
             // Whoever logged while the lifecycle was taken left the record to this thread.
             self.settle_late_push();
@@ -219,7 +220,7 @@ impl Engine {
     }
 
     fn stop(&'static self, lifecycle: &mut Lifecycle, next: u32, limit: Option<Duration>) {
-        STATE.set(next);
+        self.enter(next);
         self.stopping().store(true, Ordering::Release);
         self.wake();
         match lifecycle.thread.take() {
@@ -314,7 +315,7 @@ extern "C" fn at_exit() {
     // The exit may have been called inside a callback: the drain then waits for the exit, not the exit for the drain. What
     // was delivered until now is written; what is still queued is lost with the process.
     if producers::is_delivering() {
-        STATE.set(CALLERS);
+        engine.enter(CALLERS);
         if let Some(output) = &*engine.output.load() {
             _ = output.write();
         }
@@ -325,12 +326,13 @@ extern "C" fn at_exit() {
         Some(mut lifecycle) if STATE.get() == RUNNING || lock(&engine.slots).any_queued() => {
             engine.stop(&mut lifecycle, CALLERS, Some(EXIT_LIMIT));
         }
-        _ => STATE.set(CALLERS),
+        _ => engine.enter(CALLERS),
     }
 }
 
 /// The guards that a fork holds from `prepare` to the handlers behind it, on one thread.
 struct Held {
+    _sites: static_sites::HeldForFork,
     _lifecycle: Option<MutexGuard<'static, Lifecycle>>,
     drain: Option<MutexGuard<'static, drain::Drain>>,
 }
@@ -350,7 +352,9 @@ extern "C" fn before_fork() {
     if let Some(drain) = &mut drain {
         drain.write_out(engine);
     }
-    _ = HELD.try_with(|held| *held.borrow_mut() = Some(Held { _lifecycle: lifecycle, drain }));
+    // Last, as it is a leaf.
+    let sites = static_sites::hold_for_fork(FORK_LIMIT);
+    _ = HELD.try_with(|held| *held.borrow_mut() = Some(Held { _sites: sites, _lifecycle: lifecycle, drain }));
 }
 
 extern "C" fn after_fork_in_parent() {

@@ -28,12 +28,13 @@
 //!
 //! While a thread delivers, what it logs (a callback that logs, say) goes to a ring of the drain's own, whose records no
 //! callback sees. The thread-local pointer is exchanged for the time of the pass, so pushes pay nothing for the question.
+//! Statements of C have pointers of their own to a thread's words: those are closed meanwhile, by their limit.
 
 use crate::config::Overflow;
 use crate::delivery::ThreadInfo;
 use crate::engine::{self, Engine};
 use crate::os::{self, OwnerLock};
-use crate::ring::{Full, LEVELS, Producer, REASONS, Reason, Reservation, Ring, Words};
+use crate::ring::{Full, LEVELS, Mark, Producer, REASONS, Reason, Reservation, Ring, Words};
 use crate::stats::Ledger;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use std::cell::Cell;
@@ -116,6 +117,13 @@ thread_local! {
 /// Drops of threads that have no ring to count them in, by level and reason.
 pub static WITHOUT_RING: [[AtomicU64; REASONS]; LEVELS] = [const { [const { AtomicU64::new(0) }; REASONS] }; LEVELS];
 
+/// The words of the calling thread's ring, for statements of C that push by themselves; `None` while they must not: the
+/// thread has no ring, or it delivers, and its records go elsewhere.
+pub fn for_statements() -> Option<&'static Words> {
+    let words = WORDS.get();
+    (!ptr::eq(words, &ABSENT) && !DELIVERING.get()).then_some(words)
+}
+
 /// The calling thread's producer.
 #[inline(always)]
 pub fn current() -> Producer<'static> {
@@ -137,7 +145,18 @@ pub fn push(
     size: usize,
     write: impl FnOnce(&mut [u8], u64),
 ) -> Result<(), Dropped> {
-    let mut reservation = reserve(producer, level, size)?;
+    push_at(producer, level, size, Mark::here(), write)
+}
+
+/// As [`push`], for a statement elsewhere.
+pub fn push_at(
+    producer: Producer<'static>,
+    level: u32,
+    size: usize,
+    mark: Mark,
+    write: impl FnOnce(&mut [u8], u64),
+) -> Result<(), Dropped> {
+    let mut reservation = reserve_at(producer, level, size, mark)?;
     write(reservation.bytes(), crate::clock::ticks());
     publish(reservation, level, 1);
     Ok(())
@@ -145,9 +164,18 @@ pub fn push(
 
 /// Reserves room, waiting for it where the policy says so. A refused record has been counted.
 pub fn reserve(producer: Producer<'static>, level: u32, size: usize) -> Result<Reservation<'static>, Dropped> {
-    match producer.reserve(size, level) {
+    reserve_at(producer, level, size, Mark::here())
+}
+
+fn reserve_at(
+    producer: Producer<'static>,
+    level: u32,
+    size: usize,
+    mark: Mark,
+) -> Result<Reservation<'static>, Dropped> {
+    match producer.reserve_at(size, level, mark) {
         Ok(reservation) => Ok(reservation),
-        Err(full) => reserve_slowly(producer, level, size, full),
+        Err(full) => reserve_slowly(producer, level, size, mark, full),
     }
 }
 
@@ -155,6 +183,18 @@ pub fn reserve(producer: Producer<'static>, level: u32, size: usize) -> Result<R
 #[inline(always)]
 pub fn publish(reservation: Reservation<'static>, level: u32, records: u64) {
     let half_full = reservation.commit(records);
+    after_push(half_full, level);
+}
+
+/// What is due after the push of a statement of C, which publishes by itself.
+pub fn after_statement(level: u32) {
+    // SAFETY: as in `current`.
+    let producer = unsafe { Producer::new(WORDS.get()) };
+    after_push(producer.renew_limit(), level);
+}
+
+#[inline(always)]
+fn after_push(half_full: bool, level: u32) {
     if half_full || level == 1 {
         engine::wake_for(half_full);
     }
@@ -168,11 +208,12 @@ fn reserve_slowly(
     producer: Producer<'static>,
     level: u32,
     size: usize,
+    mark: Mark,
     full: Full,
 ) -> Result<Reservation<'static>, Dropped> {
     let _errno = os::HostGuard::new();
     let reason = match full {
-        Full::Full => match wait_for_room(producer, level, size) {
+        Full::Full => match wait_for_room(producer, level, size, mark) {
             Ok(reservation) => return Ok(reservation),
             Err(reason) => reason,
         },
@@ -189,7 +230,12 @@ fn reserve_slowly(
 }
 
 /// The blocking policy: looks again until there is room or the time is over. The drain never waits for itself.
-fn wait_for_room(producer: Producer<'static>, level: u32, size: usize) -> Result<Reservation<'static>, Reason> {
+fn wait_for_room(
+    producer: Producer<'static>,
+    level: u32,
+    size: usize,
+    mark: Mark,
+) -> Result<Reservation<'static>, Reason> {
     let Overflow::Block(limit) = engine::current().settings().overflow else { return Err(Reason::Full) };
     if DELIVERING.get() || crate::callbacks::is_inside() {
         return Err(Reason::Full);
@@ -206,7 +252,7 @@ fn wait_for_room(producer: Producer<'static>, level: u32, size: usize) -> Result
             return Err(Reason::Timeout);
         }
         std::thread::sleep(rest.min(left));
-        match producer.reserve(size, level) {
+        match producer.reserve_at(size, level, mark) {
             Ok(reservation) => return Ok(reservation),
             Err(Full::Full) => rest = (rest * 2).min(Duration::from_millis(1)),
             Err(_) => return Err(Reason::Reentered),
@@ -291,13 +337,22 @@ pub fn deliver<R>(engine: &'static Engine, f: impl FnOnce() -> R) -> R {
             DELIVERING.set(false);
             WORDS.set(self.words);
             SLOT.set(self.slot);
+            if !ptr::eq(self.words, &ABSENT) {
+                // SAFETY: these are the words that `current` would use here.
+                unsafe { Producer::new(self.words) }.open();
+            }
         }
     }
     let own = engine.drains_slot_if_made();
-    let _restore = Restore {
+    let restore = Restore {
         words: WORDS.replace(own.map_or(&ABSENT, |slot| slot.ring.words())),
         slot: SLOT.replace(own.map_or(ptr::null(), ptr::from_ref)),
     };
+    if !ptr::eq(restore.words, &ABSENT) {
+        // Statements of C know the words by themselves: they find no room, and ask.
+        // SAFETY: they were the calling thread's own until now.
+        unsafe { Producer::new(restore.words) }.close();
+    }
     DELIVERING.set(true);
     f()
 }

@@ -10,6 +10,7 @@
 
 use crate::callbacks::{REGISTRY, Registration, Text};
 use crate::record::decode::RawRecord;
+use crate::static_sites;
 use crate::sync::{AtomicU32, Ordering};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -37,6 +38,18 @@ pub fn level(number: u32) -> Level {
     }
 }
 
+/// The number of a level; 0: off.
+pub fn number(level: LevelFilter) -> u32 {
+    match level.into_level() {
+        None => 0,
+        Some(level) if level == tracing_core::Level::ERROR => 1,
+        Some(level) if level == tracing_core::Level::WARN => 2,
+        Some(level) if level == tracing_core::Level::INFO => 3,
+        Some(level) if level == tracing_core::Level::DEBUG => 4,
+        Some(_) => 5,
+    }
+}
+
 /// tracing's answer to whether anybody wants a callsite's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
@@ -49,24 +62,45 @@ pub enum CachedInterest {
     Always = 2,
 }
 
+/// What a callsite is made of.
+#[derive(Debug)]
+pub struct Shape<'a> {
+    /// 1 error … 5 trace.
+    pub level: u32,
+    /// The target.
+    pub target: &'a str,
+    /// Of all fields, the message among them.
+    pub names: &'a [&'a str],
+    /// File and line of the statement, if they are known.
+    pub place: Option<(&'a str, u32)>,
+    /// The number of the static site that it stands for; 0: none.
+    pub number: u32,
+}
+
 /// A callsite that was made at run time and lives for ever.
 #[derive(Debug)]
 struct RuntimeSite {
     metadata: OnceLock<Metadata<'static>>,
     interest: AtomicU32,
+    /// The number of the static site that it stands for; 0: none.
+    number: u32,
 }
 
 impl RuntimeSite {
     /// Makes and registers a callsite. tracing-core keeps it for ever, so it is leaked.
-    fn leak(level_number: u32, target: &str, names: &[&str]) -> &'static Self {
+    fn leak(shape: &Shape<'_>) -> &'static Self {
         let site: &'static Self = Box::leak(Box::new(Self {
             metadata: OnceLock::new(),
             interest: AtomicU32::new(CachedInterest::Never as u32),
+            number: shape.number,
         }));
         let leak = |text: &str| -> &'static str { text.to_owned().leak() };
-        let names: &'static [&'static str] = names.iter().map(|name| leak(name)).collect::<Vec<_>>().leak();
+        let names: &'static [&'static str] = shape.names.iter().map(|name| leak(name)).collect::<Vec<_>>().leak();
         let fields = FieldSet::new(names, Identifier(site));
-        let metadata = Metadata::new("log", leak(target), level(level_number), None, None, None, fields, Kind::EVENT);
+        let (file, line) = shape.place.map(|(file, line)| (leak(file), line)).unzip();
+        let name = shape.place.map_or("log", |(file, line)| leak(&format!("event {file}:{line}")));
+        let target = leak(shape.target);
+        let metadata = Metadata::new(name, target, level(shape.level), file, line, None, fields, Kind::EVENT);
         site.metadata.get_or_init(|| metadata);
         tracing_core::callsite::register(site);
         site
@@ -81,6 +115,9 @@ impl Callsite for RuntimeSite {
             () => CachedInterest::Sometimes,
         };
         self.interest.store(interest as u32, Ordering::Relaxed);
+        if self.number != 0 {
+            static_sites::set_interest(self.number, interest);
+        }
     }
 
     fn metadata(&self) -> &Metadata<'_> {
@@ -101,8 +138,9 @@ pub struct Site {
 }
 
 impl Site {
-    fn new(level: u32, target: &str, names: &[&str], has_bad_names: bool) -> Self {
-        let callsite = RuntimeSite::leak(level, target, names);
+    /// Makes and registers a callsite.
+    pub fn new(shape: &Shape<'_>, has_bad_names: bool) -> Self {
+        let callsite = RuntimeSite::leak(shape);
         let metadata = callsite.metadata.get().expect("set by `leak`");
         Self { callsite, metadata, has_bad_names, matching: SmallVec::new(), matched_in: 0 }
     }
@@ -129,7 +167,7 @@ impl Site {
     }
 
     /// Whether the cached interest, or the maximum level, is not what `dispatch` says now.
-    fn is_stale(&self, dispatch: &Dispatch) -> bool {
+    pub fn is_stale(&self, dispatch: &Dispatch) -> bool {
         let now = dispatch.register_callsite(self.metadata);
         now.is_never() != (self.interest() == CachedInterest::Never)
             || !now.is_never() && *self.metadata.level() > LevelFilter::current()
@@ -166,7 +204,8 @@ impl Sites {
             None => {
                 let shared = self.shared[raw.level as usize - 1].get_or_insert_with(|| {
                     let names = ["message", "log.target", "context"];
-                    Box::new(Site::new(raw.level, "logfusion::overflow", &names, false))
+                    let (level, target) = (raw.level, "logfusion::overflow");
+                    Box::new(Site::new(&Shape { level, target, names: &names, place: None, number: 0 }, false))
                 });
                 (shared, true)
             }
@@ -185,7 +224,8 @@ impl Sites {
         let has_bad_names = target.was_bad || fields.iter().any(|name| name.was_bad);
         let names: Vec<&str> = std::iter::once("message").chain(fields.iter().map(Text::as_str)).collect();
         let index = self.sites.len();
-        self.sites.push(Site::new(raw.level, target.as_str(), &names, has_bad_names));
+        let shape = Shape { level: raw.level, target: target.as_str(), names: &names, place: None, number: 0 };
+        self.sites.push(Site::new(&shape, has_bad_names));
         let shape: Arc<[u8]> = self.shape.as_slice().into();
         self.by_shape.insert(shape.clone(), index);
         Some((shape, index))

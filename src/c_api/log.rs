@@ -188,7 +188,7 @@ impl<'a> Entry<'a> {
         (message, message_length): (*const c_char, usize),
     ) -> Result<(Self, c_int), c_int> {
         // SAFETY: the caller's promise.
-        let message = unsafe { text::sized(message, message_length, LONGEST) };
+        let message = unsafe { text::sized(message, message_length, text::LONGEST) };
         let message = message.map_err(|status| bad_text(function, "message", status))?;
         let (level, bad_level) = self::level(function, level);
         if target.is_null() && target_length != 0 {
@@ -201,9 +201,6 @@ impl<'a> Entry<'a> {
         Ok((Self { level, target, message }, bad_level))
     }
 }
-
-/// No ring takes longer texts.
-const LONGEST: usize = 1 << 30;
 
 #[cold]
 fn bad_text(function: &str, argument: &str, status: Status) -> c_int {
@@ -295,7 +292,7 @@ unsafe fn read_field<'a>(field: &CField) -> Result<Field<'a>, (Status, &'static 
             3 => Value::F64(field.value.f64),
             4 => Value::Bool(field.value.boolean != 0),
             5 => Value::Pointer(field.value.pointer.addr() as u64),
-            6 => match text::sized(field.value.text.data, field.value.text.length, LONGEST) {
+            6 => match text::sized(field.value.text.data, field.value.text.length, text::LONGEST) {
                 Ok(text) => Value::Text(text),
                 Err(Status::Null) => return Err((Status::Null, "has a NULL text")),
                 Err(status) => return Err((status, "has a text that is said to be longer than PTRDIFF_MAX")),

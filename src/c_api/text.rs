@@ -12,6 +12,9 @@ pub const NUL_TERMINATED: usize = usize::MAX;
 /// Longest length that is believed.
 pub const MOST: usize = isize::MAX as usize;
 
+/// No ring takes longer texts.
+pub const LONGEST: usize = 1 << 30;
+
 /// Reads at most `limit + 1` bytes of a NUL-terminated text. A longer one is cut; its full length is then not known, and
 /// said to be one more than was read.
 ///

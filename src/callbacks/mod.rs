@@ -16,7 +16,7 @@ pub mod quiescence;
 mod record;
 
 pub use operation::{Operation, OperationCallback};
-pub use record::{CField, CRecord, Callback, Text, TextCallback, View, ViewField};
+pub use record::{CField, CRecord, Callback, Place, Text, TextCallback, View, ViewField};
 
 use arc_swap::ArcSwap;
 use quiescence::Quiescence;
@@ -58,9 +58,12 @@ unsafe impl Sync for Registration {}
 impl Registration {
     /// Whether a record of this level and target is wanted: whole `::` segments match.
     pub fn matches(&self, level: u32, target: &str) -> bool {
-        level <= self.max_level
-            && (self.target.is_empty()
-                || target.strip_prefix(&*self.target).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")))
+        level <= self.max_level && self.covers(target)
+    }
+
+    fn covers(&self, target: &str) -> bool {
+        self.target.is_empty()
+            || target.strip_prefix(&*self.target).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     }
 
     /// Whether it is a text callback.
@@ -295,6 +298,13 @@ impl Registry {
     pub fn max_level(&self) -> u32 {
         let list = self.list.load();
         list.iter().filter(|entry| !entry.word.is_closed()).map(|entry| entry.max_level).max().unwrap_or(0)
+    }
+
+    /// The least severe level that any subscription wants of a target; 0: none wants it.
+    pub fn level_of(&self, target: &str) -> u32 {
+        let list = self.list.load();
+        let wanting = list.iter().filter(|entry| !entry.word.is_closed() && entry.covers(target));
+        wanting.map(|entry| entry.max_level).max().unwrap_or(0)
     }
 
     fn update(&self, mut change: impl FnMut(&mut Vec<Arc<Registration>>)) {

@@ -31,6 +31,7 @@ pub struct CRecord {
     file: *const c_char,
     line: c_int,
     level: c_int,
+    function: *const c_char,
 }
 
 impl CRecord {
@@ -97,7 +98,8 @@ pub struct CText {
 const _: () = {
     use std::mem::offset_of;
     if size_of::<usize>() == 8 {
-        assert!(size_of::<CRecord>() == 104 && offset_of!(CRecord, message_full_length) == 40);
+        assert!(size_of::<CRecord>() == 112 && offset_of!(CRecord, message_full_length) == 40);
+        assert!(offset_of!(CRecord, function) == 104);
         assert!(offset_of!(CRecord, fields) == 48 && offset_of!(CRecord, time_ns) == 64);
         assert!(offset_of!(CRecord, thread_name) == 80 && offset_of!(CRecord, level) == 100);
         assert!(size_of::<CField>() == 32 && offset_of!(CField, type_) == 8 && offset_of!(CField, value) == 16);
@@ -172,6 +174,19 @@ pub struct View<'a> {
     pub message: (&'a Text<'a>, u64),
     /// The fields.
     pub fields: &'a [ViewField<'a>],
+    /// Where the statement is, if that is known.
+    pub place: Option<Place<'a>>,
+}
+
+/// Where a statement is.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Its file.
+    pub file: &'a CStr,
+    /// Its function.
+    pub function: &'a CStr,
+    /// Its line.
+    pub line: u32,
 }
 
 /// A field of a delivered record.
@@ -230,9 +245,10 @@ impl View<'_> {
             time_ns: self.time_ns,
             thread_id: self.thread_id,
             thread_name: self.thread_name.as_ptr(),
-            file: ptr::null(),
-            line: 0,
+            file: self.place.map_or(ptr::null(), |place| place.file.as_ptr()),
+            line: self.place.map_or(0, |place| place.line as c_int),
             level: self.level as c_int,
+            function: self.place.map_or(ptr::null(), |place| place.function.as_ptr()),
         })
     }
 }

@@ -36,7 +36,6 @@ use crate::event::{Delivered, Events};
 use crate::os;
 use crate::output::{Destination, Output};
 use crate::producers::{self, lock};
-use crate::record::decode;
 use crate::stats::Outcome;
 use crate::sync::Ordering;
 use lane::Lane;
@@ -453,11 +452,12 @@ fn deliver(
     len: usize,
 ) -> Outcome {
     let to_callbacks = !lane.slot().is_drains_own();
-    let Ok(raw) = decode::decode(lane.peeked(len)) else { return Outcome::Failed };
-    let record = Delivered { raw: &raw, time_ns, thread_id: thread.info.id, thread_name: &thread.c_name, to_callbacks };
+    let bytes = lane.peeked(len);
+    let record = Delivered { bytes, time_ns, thread_id: thread.info.id, thread_name: &thread.c_name, to_callbacks };
 
     match catch_unwind(AssertUnwindSafe(|| events.deliver(dispatch, &record))) {
-        Ok(report) => {
+        Ok(Err(_)) => Outcome::Failed,
+        Ok(Ok(report)) => {
             if report.bad_utf8 {
                 engine.totals.bad_utf8.fetch_add(1, Ordering::Relaxed);
             }

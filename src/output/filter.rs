@@ -205,6 +205,11 @@ impl Filter {
         self.directives.load().enabled(level, target)
     }
 
+    /// The least severe level of `target` that passes.
+    pub(crate) fn level_of(&self, target: &str) -> LevelFilter {
+        self.directives.load().level_of(target)
+    }
+
     /// [`Directives::max_level`] of the directives in force.
     pub(crate) fn max_level(&self) -> LevelFilter {
         self.directives.load().max_level()

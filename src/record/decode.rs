@@ -3,7 +3,7 @@
 //! Whatever the bytes are, [`decode`] returns a view that lies inside them or an error. It never panics, never reads
 //! outside, and ends after at most [`MAX_FIELDS`] fields. Text is not checked here: it is bytes until somebody shows it.
 
-use super::layout::{CALLED, CUT, HEADER, MAX_FIELDS, Type, align8};
+use super::layout::{CALLED, CUT, HEADER, MAX_FIELDS, TEMPLATE, Type, align8};
 
 /// Why bytes are not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +78,8 @@ pub struct RawRecord<'a> {
     pub ticks: u64,
     /// The text callbacks have been called for it.
     pub called: bool,
+    /// The message is a template for the fields.
+    pub templated: bool,
     /// The target.
     pub target: RawText<'a>,
     /// The message.
@@ -142,8 +144,8 @@ pub fn decode(bytes: &[u8]) -> Result<RawRecord<'_>, DecodeError> {
     }
     let counts = input.u64()?;
     let target = input.padded(counts as u32 as usize, 0)?;
-    let count = (counts >> 32) as u32 & !CALLED;
-    let called = counts >> 32 & u64::from(CALLED) != 0;
+    let count = (counts >> 32) as u32 & !(CALLED | TEMPLATE);
+    let has = |flag: u32| counts >> 32 & u64::from(flag) != 0;
     if count as usize > MAX_FIELDS {
         return Err(DecodeError::Fields(count));
     }
@@ -152,7 +154,28 @@ pub fn decode(bytes: &[u8]) -> Result<RawRecord<'_>, DecodeError> {
     for _ in 0..count {
         input.field()?;
     }
-    Ok(RawRecord { level: kind, ticks, called, target, message, fields })
+    Ok(RawRecord { level: kind, ticks, called: has(CALLED), templated: has(TEMPLATE), target, message, fields })
+}
+
+/// The kind of a record that [`length`] accepted.
+#[inline]
+pub fn kind(bytes: &[u8]) -> u32 {
+    bytes.get(4..8).and_then(|word| word.first_chunk::<4>()).map_or(0, |word| u32::from_le_bytes(*word))
+}
+
+/// Reads the values of a static site's record, whose fields have these types; `take` is given each.
+#[inline]
+pub fn values<'a>(
+    bytes: &'a [u8],
+    types: impl Iterator<Item = Type>,
+    mut take: impl FnMut(RawValue<'a>),
+) -> Result<(), DecodeError> {
+    let length = length(bytes)?;
+    let mut input = Cursor { input: &bytes[HEADER..length] };
+    for type_ in types {
+        take(input.value(type_)?);
+    }
+    Ok(())
 }
 
 /// Reads forward through a slice.
@@ -206,14 +229,18 @@ impl<'a> Cursor<'a> {
         let word = self.u32()?;
         let type_ = Type::from_u8(word as u8).ok_or(DecodeError::Type(word as u8))?;
         let name = self.padded((word >> 8) as usize, 4)?;
-        let value = match type_ {
+        Ok(RawField { name, value: self.value(type_)? })
+    }
+
+    #[inline(always)]
+    fn value(&mut self, type_: Type) -> Result<RawValue<'a>, DecodeError> {
+        Ok(match type_ {
             Type::I64 => RawValue::I64(self.u64()? as i64),
             Type::U64 => RawValue::U64(self.u64()?),
             Type::F64 => RawValue::F64(f64::from_bits(self.u64()?)),
             Type::Bool => RawValue::Bool(self.u64()? != 0),
             Type::Pointer => RawValue::Pointer(self.u64()?),
             Type::Text => RawValue::Text(self.text()?),
-        };
-        Ok(RawField { name, value })
+        })
     }
 }

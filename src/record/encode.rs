@@ -3,7 +3,7 @@
 //! Measuring and writing are two steps because the ring must know the length before it hands out its bytes, and because
 //! nothing may run between reserving and publishing but copies: no allocation, no UTF-8 check, no user code.
 
-use super::layout::{CALLED, CUT, HEADER, MAX_FIELDS, MAX_NAME, Type, align8};
+use super::layout::{CALLED, CUT, HEADER, MAX_FIELDS, MAX_NAME, TEMPLATE, Type, align8};
 
 /// Text to be written: a part of what the caller gave, and how long that was.
 #[derive(Debug, Clone, Copy, Default)]
@@ -163,6 +163,11 @@ impl<'a, 'f> Dynamic<'a, 'f> {
         Self { flags: CALLED, ..self }
     }
 
+    /// Marks the message as a template for the fields.
+    pub fn templated(self) -> Self {
+        Self { flags: TEMPLATE, ..self }
+    }
+
     /// Bytes that the record takes, a multiple of 8.
     #[inline]
     pub fn size(&self) -> usize {
@@ -180,14 +185,52 @@ impl<'a, 'f> Dynamic<'a, 'f> {
         for field in self.fields.iter() {
             out.u32(field.value.type_() as u32 | (field.name.len() as u32) << 8);
             out.padded(field.name, 4);
-            match field.value {
-                Value::I64(value) => out.u64(value as u64),
-                Value::U64(value) | Value::Pointer(value) => out.u64(value),
-                Value::F64(value) => out.u64(value.to_bits()),
-                Value::Bool(value) => out.u64(u64::from(value)),
-                Value::Text(text) => out.text(text),
+            out.value(field.value);
+        }
+        debug_assert!(out.out.is_empty(), "a record was measured and written differently");
+    }
+}
+
+/// A record of a static site, measured and fitted into a limit.
+#[derive(Debug)]
+pub struct OfSite<'a, 'f> {
+    kind: u32,
+    values: &'f mut [Value<'a>],
+    size: usize,
+}
+
+impl<'a, 'f> OfSite<'a, 'f> {
+    /// Measures a record of the site `kind`, and cuts its texts in turn so that it takes at most `limit` bytes, which is
+    /// [`LEAST`] or more.
+    pub fn measure(kind: u32, values: &'f mut [Value<'a>], limit: usize) -> Self {
+        debug_assert!(values.len() <= MAX_FIELDS && limit >= LEAST);
+        let mut size = HEADER + values.iter().map(Value::size).sum::<usize>();
+        if size > limit {
+            let emptied = |value: &Value<'_>| if let Value::Text(_) = value { EMPTY } else { 8 };
+            size = HEADER + values.iter().map(emptied).sum::<usize>();
+            let mut left = limit.saturating_sub(size);
+            for value in values.iter_mut() {
+                if let Value::Text(text) = value {
+                    *text = text.limited(left & !7);
+                    left = left.saturating_sub(align8(text.bytes.len()));
+                    size = size - EMPTY + text.size();
+                }
             }
         }
+        Self { kind, values, size }
+    }
+
+    /// Bytes that the record takes, a multiple of 8.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Writes the record into exactly [`size`](Self::size) bytes.
+    pub fn write(&self, out: &mut [u8], ticks: u64) {
+        let mut out = Cursor { out };
+        out.u64(self.size as u64 | u64::from(self.kind) << 32);
+        out.u64(ticks);
+        self.values.iter().for_each(|value| out.value(*value));
         debug_assert!(out.out.is_empty(), "a record was measured and written differently");
     }
 }
@@ -368,6 +411,17 @@ impl Cursor<'_> {
             None => out.fill(0),
         }
         copy_short(&mut out[..bytes.len()], bytes);
+    }
+
+    #[inline(always)]
+    fn value(&mut self, value: Value<'_>) {
+        match value {
+            Value::I64(value) => self.u64(value as u64),
+            Value::U64(value) | Value::Pointer(value) => self.u64(value),
+            Value::F64(value) => self.u64(value.to_bits()),
+            Value::Bool(value) => self.u64(u64::from(value)),
+            Value::Text(text) => self.text(text),
+        }
     }
 
     #[inline(always)]

@@ -12,7 +12,7 @@
 //!
 //! | part | content |
 //! |---|---|
-//! | counts | `u32` length of the target · `u32` number of fields, at most [`MAX_FIELDS`], and the flag [`CALLED`] |
+//! | counts | `u32` length of the target · `u32` number of fields, at most [`MAX_FIELDS`], and the flags [`CALLED`] and [`TEMPLATE`] |
 //! | target | bytes, NUL, zeros to a multiple of 8 |
 //! | message | a text |
 //! | field | `u8` type · `u24` length of the name · name bytes, NUL, zeros to a multiple of 8 · the value |
@@ -30,6 +30,10 @@ pub const PADDING: u32 = 0;
 /// Most fields that a record carries.
 pub const MAX_FIELDS: usize = 32;
 
+/// Records of this kind and above are those of static sites: the kind is the site's number, and the body the values of its
+/// fields, in their order.
+pub const FIRST_SITE: u32 = 64;
+
 /// Longest target and longest field name, in bytes; what is longer is cut.
 pub const MAX_NAME: usize = 1024;
 
@@ -39,8 +43,11 @@ pub const CUT: u32 = 1 << 31;
 /// Set in the number of fields: the text callbacks were called for this record by the thread that logged it.
 pub const CALLED: u32 = 1 << 31;
 
+/// Set in the number of fields: the message is a template for the fields.
+pub const TEMPLATE: u32 = 1 << 30;
+
 /// Types of field values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Type {
     /// `i64`.

@@ -74,7 +74,7 @@ mod tests;
 
 pub use consumer::{Consumer, Corrupt};
 pub use memory::{Counts, Ring, Words};
-pub use producer::{Full, LEVELS, Parked, Producer, REASONS, Reason, Reservation};
+pub use producer::{Full, LEVELS, Mark, Parked, Producer, REASONS, Reason, Reservation};
 
 /// Smallest capacity. Loom explores rings of 64 bytes: its state space grows with every record.
 pub const MIN_CAPACITY: usize = if cfg!(logfusion_loom) { 64 } else { 4096 };

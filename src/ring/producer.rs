@@ -30,6 +30,8 @@ pub const REASONS: usize = 5;
 
 /// What the producer writes, at the beginning of the ring's memory: all zero in a forked child.
 ///
+/// It begins with what the statements of C use themselves: `logfusion_producer` in `include/logfusion_statements.h`.
+///
 /// Every member is atomic because a signal handler may write it between two instructions of its thread, and because
 /// other threads read the counters; none but `head` is ever stored with more than relaxed ordering.
 #[repr(C, align(128))]
@@ -42,18 +44,27 @@ pub(super) struct ProducerWords {
     frame: AtomicUsize,
     /// Records published.
     accepted: AtomicU64,
+    /// The buffer; null in a forked child, and before a thread has a ring.
+    buffer: *mut u8,
+    /// Its length, a power of two, less one.
+    mask: usize,
+    /// Longest record; 0 in a forked child, and before a thread has a ring.
+    max_record: usize,
     /// Padding published, in bytes.
     padding: AtomicU64,
     /// The consumer's tail as the slow function last saw it.
     seen_tail: AtomicU64,
-    /// The buffer; null in a forked child, and before a thread has a ring.
-    buffer: *mut u8,
-    /// Its length, a power of two.
-    capacity: usize,
-    /// Longest record; 0 in a forked child, and before a thread has a ring.
-    max_record: usize,
     dropped: [[AtomicU64; REASONS]; LEVELS],
 }
+
+#[cfg(all(target_pointer_width = "64", not(logfusion_loom)))]
+const _: () = {
+    use std::mem::offset_of;
+    assert!(offset_of!(ProducerWords, head) == 0 && offset_of!(ProducerWords, limit) == 8);
+    assert!(offset_of!(ProducerWords, frame) == 16 && offset_of!(ProducerWords, accepted) == 24);
+    assert!(offset_of!(ProducerWords, buffer) == 32 && offset_of!(ProducerWords, mask) == 40);
+    assert!(offset_of!(ProducerWords, max_record) == 48);
+};
 
 impl ProducerWords {
     #[cfg(not(logfusion_loom))]
@@ -63,11 +74,11 @@ impl ProducerWords {
         limit: AtomicU64::new(0),
         frame: AtomicUsize::new(0),
         accepted: AtomicU64::new(0),
+        buffer: std::ptr::null_mut(),
+        mask: 0,
+        max_record: 0,
         padding: AtomicU64::new(0),
         seen_tail: AtomicU64::new(0),
-        buffer: std::ptr::null_mut(),
-        capacity: 0,
-        max_record: 0,
         dropped: [const { [const { AtomicU64::new(0) }; REASONS] }; LEVELS],
     };
 
@@ -77,11 +88,11 @@ impl ProducerWords {
             limit: AtomicU64::new(start),
             frame: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
+            buffer: buffer.as_ptr(),
+            mask: capacity - 1,
+            max_record: super::max_record(capacity),
             padding: AtomicU64::new(0),
             seen_tail: AtomicU64::new(start),
-            buffer: buffer.as_ptr(),
-            capacity,
-            max_record: super::max_record(capacity),
             dropped: Default::default(),
         }
     }
@@ -93,6 +104,26 @@ impl ProducerWords {
     pub(super) fn head(&self) -> u64 {
         // Acquire: pairs with the Release of `Reservation::commit`; the bytes before the head are visible.
         self.head.load(Ordering::Acquire)
+    }
+
+    fn capacity(&self) -> u64 {
+        self.mask as u64 + 1
+    }
+
+    /// Computes the limit that a head beyond the old one needs, from the tail that the slow function saw. Returns
+    /// whether the ring is half full.
+    #[cold]
+    fn renew_limit(&self, head: u64) -> bool {
+        let capacity = self.capacity();
+        let tail = self.seen_tail.load(Ordering::Relaxed);
+        let lap_end = head.wrapping_add(capacity - (head & (capacity - 1)));
+        let half = tail.wrapping_add(capacity / 2);
+        let share = tail.wrapping_add(allowance(capacity, u32::MAX));
+        let half_full = head.wrapping_sub(tail) >= capacity / 2;
+        let next = if half_full { share } else { half };
+        let limit = if next.wrapping_sub(lap_end) as i64 > 0 { lap_end } else { next };
+        self.limit.store(limit, Ordering::Relaxed);
+        half_full
     }
 
     pub(super) fn accepted(&self) -> u64 {
@@ -179,21 +210,27 @@ impl<'r> Producer<'r> {
 
     /// As [`reserve_fast`](Self::reserve_fast), and settles what that leaves open: full for this level, end of the buffer,
     /// half full, re-entered, wiped by a fork. On `Err` the caller decides: it waits and tries again, or counts a drop.
-    #[cold]
+    #[inline(always)]
     pub fn reserve(&self, len: usize, level: u32) -> Result<Reservation<'r>, Full> {
+        self.reserve_at(len, level, Mark::here())
+    }
+
+    /// As [`reserve`](Self::reserve), for a statement elsewhere.
+    #[cold]
+    pub fn reserve_at(&self, len: usize, level: u32, mark: Mark) -> Result<Reservation<'r>, Full> {
         debug_assert!(len.is_multiple_of(8) && len >= HEADER);
         let words = &self.words.producer;
         if words.is_wiped() {
             return Err(Full::Absent);
         }
-        let mut frame = Frame::enter(words);
+        let mut frame = Frame::enter_at(words, mark);
         if frame.outer != 0 {
             if !frame.outer_is_dead() {
                 return Err(Full::Reentered);
             }
             frame.outer = 0;
         }
-        let capacity = words.capacity as u64;
+        let capacity = words.capacity();
         let head = words.head.load(Ordering::Relaxed);
         // Acquire: pairs with the Release of `Consumer::release`; what the consumer read there may be overwritten.
         let tail = self.words.consumer.tail.load(Ordering::Acquire);
@@ -204,9 +241,32 @@ impl<'r> Producer<'r> {
         if used + pad + len as u64 > allowance(capacity, level) {
             return Err(Full::Full);
         }
-        // This function's frame ends before the push does: the mark must not lie below what a handler may come to use.
-        words.frame.store(words.frame.load(Ordering::Relaxed) + Frame::DEPTH, Ordering::Relaxed);
         Ok(Reservation { words: self.words, frame, head, pad: pad as usize, len })
+    }
+
+    /// What is due after a push whose head has reached the limit. Returns whether the ring just became half full: then
+    /// the caller wakes the drain.
+    #[inline(always)]
+    pub fn renew_limit(&self) -> bool {
+        let words = &self.words.producer;
+        let head = words.head.load(Ordering::Relaxed);
+        words.limit.load(Ordering::Relaxed).wrapping_sub(head) as i64 <= 0
+            && !words.is_wiped()
+            && words.renew_limit(head)
+    }
+
+    /// Leaves no room to the fast path, until [`open`](Self::open).
+    pub fn close(&self) {
+        let words = &self.words.producer;
+        words.limit.store(words.head.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// Gives the fast path its room again.
+    pub fn open(&self) {
+        if !self.words.producer.is_wiped() {
+            // A wake that was due is not lost: who opens a ring has just delivered, or begins a pass.
+            _ = self.words.producer.renew_limit(self.words.producer.head.load(Ordering::Relaxed));
+        }
     }
 
     /// Counts a record that was dropped.
@@ -227,6 +287,29 @@ fn allowance(capacity: u64, level: u32) -> u64 {
     }
 }
 
+/// Where on the stack a push is: an address in the frame of who asked for it, or above.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark(usize);
+
+impl Mark {
+    /// How far below a statement's own frame, whose address is the mark of [`Producer::reserve_fast`], the frame of the
+    /// slow function may lie: two pushes this near are taken for equally deep, and a mark must not lie below what a
+    /// handler may come to use. A handler that interrupted a push is farther below it, on Linux by the red zone and a
+    /// saved context: more than 1,100 bytes on x86-64.
+    const DEPTH: usize = 512;
+
+    /// Of the function that calls this one on behalf of a statement.
+    #[inline(always)]
+    pub fn here() -> Self {
+        Self(frame_address() + Self::DEPTH)
+    }
+
+    /// An address in the frame of the statement itself.
+    pub fn of_statement(address: usize) -> Self {
+        Self(address)
+    }
+}
+
 /// The mark of a push in flight; puts back what it found when it ends.
 #[derive(Debug)]
 struct Frame<'r> {
@@ -236,20 +319,20 @@ struct Frame<'r> {
 
 impl std::fmt::Debug for ProducerWords {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ProducerWords").field("capacity", &self.capacity).finish_non_exhaustive()
+        f.debug_struct("ProducerWords").field("mask", &self.mask).finish_non_exhaustive()
     }
 }
 
 impl<'r> Frame<'r> {
-    /// How far below a statement's own frame, whose address is the mark of [`Producer::reserve_fast`], the frame of
-    /// [`Producer::reserve`] may lie: two pushes this near are taken for equally deep. A handler that interrupted a push
-    /// is farther below it, on Linux by the red zone and a saved context: more than 1,100 bytes on x86-64.
-    const DEPTH: usize = 512;
-
     #[inline(always)]
     fn enter(words: &'r ProducerWords) -> Self {
+        Self::enter_at(words, Mark(frame_address()))
+    }
+
+    #[inline(always)]
+    fn enter_at(words: &'r ProducerWords, mark: Mark) -> Self {
         let outer = words.frame.load(Ordering::Relaxed);
-        words.frame.store(frame_address(), Ordering::Relaxed);
+        words.frame.store(mark.0, Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
         Self { words, outer }
     }
@@ -263,7 +346,7 @@ impl<'r> Frame<'r> {
         /// Frames nearer than this are taken for frames of one stack.
         const NEAR: usize = 256 << 10;
         let here = self.words.frame.load(Ordering::Relaxed);
-        let is_below = here + Self::DEPTH < self.outer;
+        let is_below = here < self.outer;
         if is_below && self.outer - here < NEAR || crate::os::on_alternate_stack() {
             return false;
         }
@@ -317,7 +400,7 @@ impl Reservation<'_> {
         let position = self.head.wrapping_add(self.pad as u64);
         #[cfg(logfusion_loom)]
         self.words.track_write(position, self.len);
-        let offset = position as usize & (self.words.producer.capacity - 1);
+        let offset = position as usize & self.words.producer.mask;
         // SAFETY: `reserve` found `len` bytes free and contiguous from `offset`: the consumer does not read them before
         // `head` passes them, and this reservation is the only push in flight on the producer's thread (`frame`). The
         // memory was zeroed when it was mapped, so it is initialised.
@@ -363,17 +446,14 @@ impl Reservation<'_> {
         words.accepted.store(words.accepted.load(Ordering::Relaxed).wrapping_add(records), Ordering::Relaxed);
         // Release: pairs with the Acquire of `ProducerWords::head`; the record's bytes are visible before it.
         words.head.store(head, if seeded(Mistake::RelaxedPublish) { Ordering::Relaxed } else { Ordering::Release });
-        if words.limit.load(Ordering::Relaxed).wrapping_sub(head) as i64 <= 0 {
-            return self.renew_limit(head);
-        }
-        false
+        words.limit.load(Ordering::Relaxed).wrapping_sub(head) as i64 <= 0 && words.renew_limit(head)
     }
 
     /// Fills the end of the buffer. A padding record is a length and a kind; what follows them is never read.
     #[cold]
     fn write_padding(&mut self) {
         let words = &self.words.producer;
-        let offset = self.head as usize & (self.words.producer.capacity - 1);
+        let offset = self.head as usize & words.mask;
         #[cfg(logfusion_loom)]
         self.words.track_write(self.head, 8);
         let word = (self.pad as u64 | u64::from(PADDING) << 32).to_le();
@@ -381,23 +461,6 @@ impl Reservation<'_> {
         // page-aligned, so an aligned word fits before the end of the buffer.
         unsafe { self.words.producer.buffer.add(offset).cast::<u64>().write(word) };
         words.padding.fetch_add(self.pad as u64, Ordering::Relaxed);
-    }
-
-    /// Computes the limit that a head beyond the old one needs, from the tail that the slow function saw. Returns
-    /// whether the ring is half full.
-    #[cold]
-    fn renew_limit(&self, head: u64) -> bool {
-        let words = &self.words.producer;
-        let capacity = words.capacity as u64;
-        let tail = words.seen_tail.load(Ordering::Relaxed);
-        let lap_end = head.wrapping_add(capacity - (head & (capacity - 1)));
-        let half = tail.wrapping_add(capacity / 2);
-        let share = tail.wrapping_add(allowance(capacity, u32::MAX));
-        let half_full = head.wrapping_sub(tail) >= capacity / 2;
-        let next = if half_full { share } else { half };
-        let limit = if next.wrapping_sub(lap_end) as i64 > 0 { lap_end } else { next };
-        words.limit.store(limit, Ordering::Relaxed);
-        half_full
     }
 }
 

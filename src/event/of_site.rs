@@ -1,0 +1,134 @@
+//! The drain's view of static sites: each with its callsite and its template, made when its first record comes.
+
+use super::{Fields, ViewField};
+use crate::callbacks::Place;
+use crate::record::decode::{DecodeError, RawText, values};
+use crate::sites::{Shape, Site};
+use crate::static_sites::{self, Description, text};
+use crate::template::Template;
+use std::ffi::{CStr, CString};
+use std::sync::Arc;
+use tracing_core::dispatcher::Dispatch;
+
+/// The static sites whose records have come, by number.
+#[derive(Debug, Default)]
+pub struct StaticSites(Vec<Option<Box<StaticSite>>>);
+
+/// A static site.
+#[derive(Debug)]
+pub struct StaticSite {
+    pub description: Arc<Description>,
+    pub site: Site,
+    pub template: Template,
+    pub target: Owned,
+    pub message: Owned,
+    pub place: OwnedPlace,
+}
+
+/// A text with its NUL.
+#[derive(Debug)]
+pub struct Owned(Box<[u8]>);
+
+impl Owned {
+    fn new(text: &str) -> Self {
+        Self(text.bytes().chain([0]).collect())
+    }
+
+    /// As a text of a record.
+    pub fn raw(&self) -> RawText<'_> {
+        let bytes = text(&self.0);
+        RawText { bytes, full: bytes.len() as u64, terminated: &self.0 }
+    }
+}
+
+/// Where the statement is.
+#[derive(Debug)]
+pub struct OwnedPlace {
+    file: CString,
+    function: CString,
+    line: u32,
+}
+
+impl OwnedPlace {
+    pub fn as_place(&self) -> Place<'_> {
+        Place { file: &self.file, function: &self.function, line: self.line }
+    }
+}
+
+impl StaticSites {
+    /// The site of this number.
+    #[inline]
+    pub fn of(&mut self, number: u32) -> Result<&mut StaticSite, DecodeError> {
+        let index = static_sites::index(number).ok_or(DecodeError::Kind(number))?;
+        if self.0.get(index).is_none_or(Option::is_none) {
+            self.make(number, index)?;
+        }
+        self.0[index].as_deref_mut().ok_or(DecodeError::Kind(number))
+    }
+
+    #[cold]
+    fn make(&mut self, number: u32, index: usize) -> Result<(), DecodeError> {
+        let description = static_sites::description(index).ok_or(DecodeError::Kind(number))?;
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, || None);
+        }
+        let site = StaticSite::new(number, description);
+        if let Some(fault) = &site.template.fault {
+            let (file, line) = (site.place.file.to_string_lossy(), site.description.line);
+            let template = String::from_utf8_lossy(text(&site.description.message));
+            tracing::warn!(target: "logfusion", file = &*file, line, template = &*template, "wrong template: {fault}");
+        }
+        self.0[index] = Some(Box::new(site));
+        Ok(())
+    }
+
+    /// Whether some site's interest is not what `dispatch` says now.
+    pub fn any_interest_is_stale(&self, dispatch: &Dispatch) -> bool {
+        self.0.iter().flatten().any(|known| known.site.is_stale(dispatch))
+    }
+}
+
+impl StaticSite {
+    fn new(number: u32, description: Arc<Description>) -> Self {
+        let is_bad = |bytes: &[u8]| std::str::from_utf8(bytes).is_err();
+        let target = String::from_utf8_lossy(text(&description.target));
+        let message = String::from_utf8_lossy(text(&description.message));
+        let file = String::from_utf8_lossy(text(&description.file));
+        let fields: Vec<_> = description.fields.iter().map(|(_, name)| String::from_utf8_lossy(text(name))).collect();
+        let names: Vec<&str> = std::iter::once("message").chain(fields.iter().map(|name| &**name)).collect();
+        let has_bad_names = is_bad(text(&description.target))
+            || is_bad(text(&description.message))
+            || description.fields.iter().any(|(_, name)| is_bad(text(name)));
+        let place = Some((&*file, description.line));
+        let shape = Shape { level: description.level, target: &target, names: &names, place, number };
+        let template = Template::parse(&message, &names[1..]);
+        let c_text = |bytes: &[u8]| CStr::from_bytes_until_nul(bytes).map(CStr::to_owned).unwrap_or_default();
+        Self {
+            site: Site::new(&shape, has_bad_names),
+            target: Owned::new(&target),
+            message: Owned::new(template.literal().unwrap_or(&message)),
+            place: OwnedPlace {
+                file: c_text(&description.file),
+                function: c_text(&description.function),
+                line: description.line,
+            },
+            template,
+            description,
+        }
+    }
+
+    /// The fields of a record of this site.
+    #[inline]
+    pub fn fields<'a>(&'a self, bytes: &'a [u8]) -> Result<Fields<'a>, DecodeError> {
+        let mut names = self.description.fields.iter();
+        let mut fields = Fields::new();
+        values(bytes, self.description.fields.iter().map(|(type_, _)| *type_), |value| {
+            if let Some((_, name)) = names.next() {
+                let bytes = text(name);
+                let name = RawText { bytes, full: bytes.len() as u64, terminated: name };
+                fields.push(ViewField::new(name, value));
+            }
+        })?;
+        Ok(fields)
+    }
+}

@@ -1,0 +1,105 @@
+//! Values in the forms in which they are shown: to tracing, in a message, and in one text for all.
+
+use super::Subject;
+use crate::callbacks::{Text, ViewField};
+use crate::record::decode::{RawText, RawValue};
+use smallvec::SmallVec;
+use std::fmt::Write as _;
+use tracing_core::field::{DebugValue, Value, debug};
+use tracing_core::{Event, Metadata};
+
+/// A value in the form in which tracing takes it.
+enum Shown<'a> {
+    Text(&'a str),
+    I64(i64),
+    U64(u64),
+    F64(f64),
+    Bool(bool),
+    Pointer(DebugValue<*const ()>),
+}
+
+impl Shown<'_> {
+    fn as_value(&self) -> &dyn Value {
+        match self {
+            Self::Text(value) => value,
+            Self::I64(value) => value,
+            Self::U64(value) => value,
+            Self::F64(value) => value,
+            Self::Bool(value) => value,
+            Self::Pointer(value) => value,
+        }
+    }
+}
+
+/// A text with a mark of how much is missing.
+fn with_cut_mark<'a>(shown: &'a str, raw: RawText<'_>, marked: &'a mut String) -> &'a str {
+    if !raw.is_cut() {
+        return shown;
+    }
+    push_cut(marked, shown, raw);
+    marked
+}
+
+fn push_cut(out: &mut String, shown: &str, raw: RawText<'_>) {
+    let missing = raw.full - raw.bytes.len() as u64;
+    _ = write!(out, "{shown}… ({missing} bytes more)");
+}
+
+/// Builds the event and gives it to `f`.
+#[inline]
+pub fn with_event(
+    metadata: &'static Metadata<'static>,
+    subject: &Subject<'_>,
+    f: impl FnOnce(&Event<'_>) -> bool,
+) -> bool {
+    let fields = &subject.fields;
+    let mut marked = String::new();
+    let message = with_cut_mark(subject.message.text.as_str(), subject.message.raw, &mut marked);
+    if subject.is_shared {
+        let context = fields.iter().map(context_of).collect::<Vec<_>>().join(" ");
+        let target = Text::new(subject.target);
+        let values = [Shown::Text(message), Shown::Text(target.as_str()), Shown::Text(&context)];
+        let values = values.each_ref().map(|value| Some(value.as_value()));
+        return f(&Event::new(metadata, &metadata.fields().value_set_all(&values)));
+    }
+    if fields.is_empty() {
+        return f(&Event::new(metadata, &metadata.fields().value_set_all(&[Some(&message)])));
+    }
+    let mut marked: SmallVec<[String; 8]> = SmallVec::from_elem(String::new(), fields.len());
+    let mut shown: SmallVec<[Shown<'_>; 9]> = SmallVec::with_capacity(fields.len() + 1);
+    shown.push(Shown::Text(message));
+    for (field, marked) in fields.iter().zip(&mut marked) {
+        shown.push(match (&field.value, &field.text) {
+            (RawValue::Text(raw), Some(text)) => Shown::Text(with_cut_mark(text.as_str(), *raw, marked)),
+            (RawValue::Text(_), None) => Shown::Text(""),
+            (RawValue::I64(value), _) => Shown::I64(*value),
+            (RawValue::U64(value), _) => Shown::U64(*value),
+            (RawValue::F64(value), _) => Shown::F64(*value),
+            (RawValue::Bool(value), _) => Shown::Bool(*value),
+            (RawValue::Pointer(value), _) => Shown::Pointer(debug(std::ptr::without_provenance(*value as usize))),
+        });
+    }
+    let values: SmallVec<[Option<&dyn Value>; 9]> = shown.iter().map(|value| Some(value.as_value())).collect();
+    f(&Event::new(metadata, &metadata.fields().value_set_all(&values)))
+}
+
+/// Appends a value to a message.
+pub fn show(out: &mut String, field: &ViewField<'_>) {
+    match (&field.value, &field.text) {
+        (RawValue::I64(value), _) => out.push_str(itoa::Buffer::new().format(*value)),
+        (RawValue::U64(value), _) => out.push_str(itoa::Buffer::new().format(*value)),
+        (RawValue::F64(value), _) if value.is_finite() => out.push_str(zmij::Buffer::new().format(*value)),
+        (RawValue::F64(value), _) => _ = write!(out, "{value}"),
+        (RawValue::Bool(value), _) => out.push_str(if *value { "true" } else { "false" }),
+        (RawValue::Pointer(value), _) => _ = write!(out, "{value:#x}"),
+        (RawValue::Text(raw), Some(text)) if raw.is_cut() => push_cut(out, text.as_str(), *raw),
+        (RawValue::Text(_), text) => out.push_str(text.as_ref().map_or("", Text::as_str)),
+    }
+}
+
+/// `name=value`, for the field `context` of records past the table's bounds.
+fn context_of(field: &ViewField<'_>) -> String {
+    let mut pair = format!("{}=", Text::new(field.name).as_str());
+    show(&mut pair, field);
+    pair
+}

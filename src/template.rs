@@ -1,0 +1,139 @@
+//! Templates: `"{method} {url} -> {status}"`, read once and filled in by the drain.
+
+/// A template that has been read.
+#[derive(Debug, Default)]
+pub struct Template {
+    parts: Vec<Part>,
+    /// What is wrong with it.
+    pub fault: Option<Fault>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Literal(Box<str>),
+    /// The value of the field at this place.
+    Field(usize),
+}
+
+/// Why a part of a template is shown as it stands.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No field has this name.
+    #[error("there is no field `{0}`")]
+    Unknown(Box<str>),
+    /// A brace is not closed.
+    #[error("a `{{` is never closed; a brace is written `{{{{`")]
+    Open,
+}
+
+impl Template {
+    /// Reads a template whose record has fields of these names.
+    pub fn parse(text: &str, names: &[&str]) -> Self {
+        let mut template = Self::default();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            let (before, brace) = rest.split_at(at);
+            literal.push_str(before);
+            if let Some(after) = brace.strip_prefix("{{").or_else(|| brace.strip_prefix("}}")) {
+                literal.push_str(&brace[..1]);
+                rest = after;
+            } else if let Some(after) = brace.strip_prefix('}') {
+                literal.push('}');
+                rest = after;
+            } else if let Some(end) = brace.find('}') {
+                let name = &brace[1..end];
+                match names.iter().position(|known| *known == name) {
+                    Some(field) => {
+                        if !literal.is_empty() {
+                            template.parts.push(Part::Literal(std::mem::take(&mut literal).into()));
+                        }
+                        template.parts.push(Part::Field(field));
+                    }
+                    None => {
+                        template.fault.get_or_insert(Fault::Unknown(name.into()));
+                        literal.push_str(&brace[..=end]);
+                    }
+                }
+                rest = &brace[end + 1..];
+            } else {
+                template.fault.get_or_insert(Fault::Open);
+                break;
+            }
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            template.parts.push(Part::Literal(literal.into()));
+        }
+        template
+    }
+
+    /// The text, where no field is in it.
+    pub fn literal(&self) -> Option<&str> {
+        match &*self.parts {
+            [] => Some(""),
+            [Part::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Appends the text to `out`; `show` appends the value of a field.
+    pub fn render(&self, out: &mut String, mut show: impl FnMut(&mut String, usize)) {
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => out.push_str(text),
+                Part::Field(field) => show(out, *field),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> (String, Option<Fault>) {
+        let template = Template::parse(text, &["a", "b", "long_name"]);
+        let mut out = String::new();
+        template.render(&mut out, |out, field| out.push_str(["1", "two", "3.5"][field]));
+        if let Some(literal) = template.literal() {
+            assert_eq!(literal, out);
+        }
+        (out, template.fault)
+    }
+
+    #[test]
+    fn names_are_replaced_and_braces_escaped() {
+        for (text, expected) in [
+            ("", ""),
+            ("plain", "plain"),
+            ("{a}", "1"),
+            ("{a}{b}{a}", "1two1"),
+            ("x {long_name} y", "x 3.5 y"),
+            ("{{a}}", "{a}"),
+            ("{{{a}}}", "{1}"),
+            ("{{{{", "{{"),
+            ("a } b }} c", "a } b } c"),
+            ("ü{b}ü", "ütwoü"),
+        ] {
+            assert_eq!(shown(text), (expected.to_owned(), None), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_stays_as_it_stands_and_is_said() {
+        let unknown = |name: &str| Some(Fault::Unknown(name.into()));
+        for (text, expected, fault) in [
+            ("{c}", "{c}", unknown("c")),
+            ("{a} {c} {d} {b}", "1 {c} {d} two", unknown("c")),
+            ("{}", "{}", unknown("")),
+            ("{a:?}", "{a:?}", unknown("a:?")),
+            ("{ a }", "{ a }", unknown(" a ")),
+            ("{a", "{a", Some(Fault::Open)),
+            ("{a}{", "1{", Some(Fault::Open)),
+            ("%s %n {a}", "%s %n 1", None),
+        ] {
+            assert_eq!(shown(text), (expected.to_owned(), fault), "{text:?}");
+        }
+    }
+}
