@@ -162,6 +162,9 @@ extern "C" {
 #define LOGFUSION_OVERFLOW_DROP 0
 #define LOGFUSION_OVERFLOW_BLOCK 1
 
+#define LOGFUSION_CLOCK_TSC 0
+#define LOGFUSION_CLOCK_COARSE 1
+
 #define LOGFUSION_DRAIN_THREAD 0
 #define LOGFUSION_DRAIN_MANUAL 1
 
@@ -176,7 +179,8 @@ extern "C" {
 typedef struct logfusion_config {
     size_t size; /* sizeof(logfusion_config) */
 
-    /* What is written: directives as for logfusion_set_filter. NULL or "": "info". [LOGFUSION_LOG, else RUST_LOG] */
+    /* What is written: directives as for logfusion_set_filter. NULL or "": "info". [LOGFUSION_LOG, else RUST_LOG; the
+     * file that LOGFUSION_FILTER_FILE names, if it is there, is looked at once a second, and counts when it changes] */
     const char *filter;
 
     /* Where to: "stderr", "stdout", "none", anything else is the path of a file, which is appended to. NULL or "":
@@ -233,7 +237,12 @@ typedef struct logfusion_config {
      * Default yes (the automatic start at the first record never does). */
     int global_default;
 
-    int reserved; /* 0 */
+    /* What records are stamped with. LOGFUSION_CLOCK_TSC: the processor's counter, read by each call; records of all
+     * threads are in its order. LOGFUSION_CLOCK_COARSE: the time at which the drain last looked at the rings, 50 µs to
+     * idle_us ago, or as long as it is held up; a call costs a third. The order is exact for each thread, and between
+     * threads as good as that resolution. It counts for threads whose first record comes after the start.
+     * [LOGFUSION_CLOCK: tsc, coarse] */
+    int clock;
 } logfusion_config;
 
 /* Initialises a logfusion_config with the defaults. */
@@ -525,6 +534,29 @@ LOGFUSION_API int logfusion_enabled(int level, const char *target);
  */
 LOGFUSION_API int logfusion_set_filter(const char *directives);
 
+/* --------------------------------------------------------------------------------------------------- Backtraces */
+
+/* Most records that a backtrace may ask for. */
+#define LOGFUSION_BACKTRACE_MAX 65536
+
+/*
+ * Keeps of each thread the last `records` records of `target` (segments: see "Targets"; the most specific request
+ * counts) that the output does not want, at most 1 MiB of them. When the thread logs a LOGFUSION_ERROR of the target, they are
+ * delivered to the output in front of it, with their own times and the field `backtrace` = true, whatever the filter says. (A
+ * Rust subscriber of the host still filters them.) While it is asked for, every level of the target is logged and
+ * takes room in the rings. Another request for the same target replaces it; 0 ends it. Starts the engine. Callbacks get
+ * the records when they are logged, if at all, and the ledger counts them then.
+ *
+ * LOGFUSION_E_NULL, LOGFUSION_E_UTF8: target. LOGFUSION_E_INVALID: records is above LOGFUSION_BACKTRACE_MAX.
+ */
+LOGFUSION_API int logfusion_backtrace(const char *target, size_t records);
+
+/*
+ * Delivers what is kept for the request with this very target, of all threads that live, after everything that was logged before.
+ * Does not wait for that: see logfusion_flush. LOGFUSION_E_NULL, LOGFUSION_E_UTF8.
+ */
+LOGFUSION_API int logfusion_backtrace_flush(const char *target);
+
 /* ---------------------------------------------------------------------------------------------------- Callbacks */
 
 /* A delivered record, as a callback sees it. Nothing in it outlives the call. Texts are UTF-8 and NUL-terminated. */
@@ -743,7 +775,7 @@ LOGFUSION_LAYOUT(offsetof(logfusion_config, drain_pinned) == 100);
 LOGFUSION_LAYOUT(offsetof(logfusion_config, drain_cpu) == 104);
 LOGFUSION_LAYOUT(offsetof(logfusion_config, drain_priority) == 108);
 LOGFUSION_LAYOUT(offsetof(logfusion_config, global_default) == 112);
-LOGFUSION_LAYOUT(offsetof(logfusion_config, reserved) == 116);
+LOGFUSION_LAYOUT(offsetof(logfusion_config, clock) == 116);
 
 LOGFUSION_LAYOUT(sizeof(logfusion_field) == 32);
 LOGFUSION_LAYOUT(offsetof(logfusion_field, name) == 0);

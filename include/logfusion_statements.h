@@ -94,6 +94,7 @@ typedef struct logfusion_producer {
     unsigned char *buffer;
     uint64_t mask;
     size_t max_record;
+    const uint64_t *clock; /* NULL: the processor's counter */
 } logfusion_producer;
 
 /*
@@ -388,7 +389,10 @@ LOGFUSION_ALWAYS_INLINE logfusion_push logfusion_push_begin(logfusion_producer *
     push.head = __atomic_load_n(&producer->head, __ATOMIC_RELAXED);
     if (LOGFUSION_LIKELY(outer == 0 && (int64_t)(__atomic_load_n(&producer->limit, __ATOMIC_RELAXED) - push.head) >=
                                            (int64_t)size)) {
-        const uint64_t header[2] = {(uint64_t)word << 32 | size, LOGFUSION_TICKS()};
+        const uint64_t header[2] = {(uint64_t)word << 32 | size,
+                                    LOGFUSION_LIKELY(producer->clock == NULL)
+                                        ? LOGFUSION_TICKS()
+                                        : __atomic_load_n(producer->clock, __ATOMIC_RELAXED)};
         push.at = producer->buffer + (push.head & producer->mask);
         memcpy(push.at, header, sizeof header);
         push.at += sizeof header;
@@ -691,7 +695,7 @@ LOGFUSION_LAYOUT(offsetof(logfusion_site_field, type) == 8);
 LOGFUSION_LAYOUT(sizeof(logfusion_value) == 16);
 LOGFUSION_LAYOUT(offsetof(logfusion_value, word) == 0);
 LOGFUSION_LAYOUT(offsetof(logfusion_value, length) == 8);
-LOGFUSION_LAYOUT(sizeof(logfusion_producer) == 56);
+LOGFUSION_LAYOUT(sizeof(logfusion_producer) == 64);
 LOGFUSION_LAYOUT(offsetof(logfusion_producer, head) == 0);
 LOGFUSION_LAYOUT(offsetof(logfusion_producer, limit) == 8);
 LOGFUSION_LAYOUT(offsetof(logfusion_producer, frame) == 16);
@@ -699,6 +703,7 @@ LOGFUSION_LAYOUT(offsetof(logfusion_producer, accepted) == 24);
 LOGFUSION_LAYOUT(offsetof(logfusion_producer, buffer) == 32);
 LOGFUSION_LAYOUT(offsetof(logfusion_producer, mask) == 40);
 LOGFUSION_LAYOUT(offsetof(logfusion_producer, max_record) == 48);
+LOGFUSION_LAYOUT(offsetof(logfusion_producer, clock) == 56);
 #endif
 
 #endif /* LOGFUSION_STATEMENTS_H */

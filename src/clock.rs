@@ -30,6 +30,33 @@ const MONOTONIC: u8 = 2;
 /// What [`ticks`] reads. Written once, by the first caller; relaxed, since it guards no other data.
 static MODE: AtomicU8 = AtomicU8::new(UNDECIDED);
 
+/// The time at which the drain looked last, for rings with the coarse clock; on a line of its own, which it shares with all
+/// who log.
+#[repr(align(128))]
+#[derive(Debug)]
+pub struct Coarse(AtomicU64);
+
+/// The coarse clock of the process.
+pub static COARSE: Coarse = Coarse(AtomicU64::new(0));
+
+impl Coarse {
+    /// The time to show from now on.
+    pub fn set(&self, ticks: u64) {
+        self.0.store(ticks, Ordering::Relaxed);
+    }
+
+    /// The time that is shown.
+    #[inline(always)]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether [`ticks`] reads the processor's counter, as the statements of C do.
+pub fn is_counter() -> bool {
+    MODE.load(Ordering::Relaxed) == COUNTER
+}
+
 /// The time now, in ticks of a unit that only a [`Calibration`] knows. Comparable between threads.
 #[inline]
 pub fn ticks() -> u64 {

@@ -16,6 +16,8 @@
 //! | variable | value | default |
 //! |---|---|---|
 //! | `LOGFUSION_LOG`, else `RUST_LOG` | directives: `info,net::http=debug` | `info` |
+//! | `LOGFUSION_FILTER_FILE` | path of a file of directives, looked at once a second | none |
+//! | `LOGFUSION_CLOCK` | `tsc`, `coarse` | `tsc` |
 //! | `LOGFUSION_FORMAT` | `text`, `logfmt`, `json` | `text` |
 //! | `LOGFUSION_OUTPUT` | `stderr`, `stdout`, `none`, else the path of a file (`./none` for one of that name) | `stderr` |
 //! | `LOGFUSION_COLOR` | `auto`, `never`, `always` | `auto` |
@@ -32,6 +34,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::os;
@@ -57,13 +60,27 @@ pub enum DrainMode {
     Manual,
 }
 
+/// What a record is stamped with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clock {
+    /// The processor's counter, read by each call.
+    #[default]
+    Counter,
+    /// The time at which the drain looked last: one load, and as coarse as its pace.
+    Coarse,
+}
+
 /// Everything that can be set before the engine starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Which records are delivered: directives such as `info,net::http=debug`.
     pub filter: String,
+    /// A file of directives that is looked at once a second.
+    pub filter_file: Option<PathBuf>,
     /// Where records are written, and how.
     pub output: OutputConfig,
+    /// What records are stamped with, of threads that log first from then on.
+    pub clock: Clock,
     /// The size of each thread's ring: a power of two from 4 KiB to 1 GiB.
     pub ring_bytes: usize,
     /// The most that all rings together may take; a thread past it has its records dropped and counted.
@@ -92,7 +109,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             filter: "info".to_owned(),
+            filter_file: None,
             output: OutputConfig::default(),
+            clock: Clock::default(),
             ring_bytes: 1 << 20,
             rings_max_bytes: 1 << 30,
             overflow: Overflow::default(),
@@ -231,10 +250,11 @@ const NAME_MAX: usize = 15;
 const FORMATS: [(&str, Format); 3] = [("text", Format::Text), ("logfmt", Format::Logfmt), ("json", Format::Json)];
 const COLORS: [(&str, Color); 3] = [("auto", Color::Auto), ("never", Color::Never), ("always", Color::Always)];
 const ROTATIONS: [(&str, bool); 2] = [("never", false), ("daily", true)];
+const CLOCKS: [(&str, Clock); 2] = [("tsc", Clock::Counter), ("coarse", Clock::Coarse)];
 const DRAINS: [(&str, DrainMode); 2] = [("thread", DrainMode::Thread), ("manual", DrainMode::Manual)];
 
 /// All settings that a variable can change or that can hold a value of no use.
-static SETTINGS: [Setting; 15] = [
+static SETTINGS: [Setting; 17] = [
     Setting {
         member: "filter",
         variables: &["LOGFUSION_LOG", "RUST_LOG"],
@@ -244,6 +264,21 @@ static SETTINGS: [Setting; 15] = [
         show: |config| config.filter.clone(),
         is_valid: |config| Directives::parse(&config.filter).is_ok(),
         reset: |config, defaults| config.filter.clone_from(&defaults.filter),
+    },
+    Setting {
+        member: "filter_file",
+        variables: &["LOGFUSION_FILTER_FILE"],
+        read: |config, value| set(&mut config.filter_file, Some(Some(value.into()))),
+        ..Setting::ANY
+    },
+    Setting {
+        member: "clock",
+        variables: &["LOGFUSION_CLOCK"],
+        expected: "a clock",
+        allowed: "tsc, coarse",
+        read: |config, value| set(&mut config.clock, word(&CLOCKS, value)),
+        show: |config| name_of(&CLOCKS, &config.clock),
+        ..Setting::ANY
     },
     Setting {
         member: "format",
@@ -456,7 +491,7 @@ mod tests {
     #[test]
     fn defaults_are_valid_and_an_empty_environment_changes_nothing() {
         let empty: Vec<_> = SETTINGS.iter().flat_map(|setting| setting.variables).map(|name| (*name, "")).collect();
-        assert_eq!(empty.len(), 14, "thirteen variables, and RUST_LOG");
+        assert_eq!(empty.len(), 16, "fifteen variables, and RUST_LOG");
         for variables in [&[][..], &empty] {
             assert_eq!(read(variables), (Config::default(), Vec::new()));
         }
@@ -467,6 +502,8 @@ mod tests {
         let (config, problems) = read(&[
             ("LOGFUSION_LOG", "warn,net=debug"),
             ("RUST_LOG", "trace"),
+            ("LOGFUSION_FILTER_FILE", "/etc/game.filter"),
+            ("LOGFUSION_CLOCK", "Coarse"),
             ("LOGFUSION_FORMAT", "JSON"),
             ("LOGFUSION_OUTPUT", "/var/log/game.log"),
             ("LOGFUSION_COLOR", "always"),
@@ -483,6 +520,8 @@ mod tests {
         assert_eq!(problems, []);
         let expected = Config {
             filter: "warn,net=debug".into(),
+            filter_file: Some("/etc/game.filter".into()),
+            clock: Clock::Coarse,
             output: OutputConfig {
                 destination: Destination::File("/var/log/game.log".into()),
                 format: Format::Json,

@@ -3,6 +3,7 @@
 //! A forked child gets an engine of its own: the parent's may be locked by threads that do not exist in the child, so it
 //! is left as it is, and everything that locks hang off is made anew.
 
+use crate::backtrace::REQUESTS;
 use crate::callbacks::{Operation, REGISTRY};
 use crate::config::Config;
 use crate::drain::pace::Sleeper;
@@ -202,7 +203,7 @@ impl Engine {
             Sink::Host => number(LevelFilter::current()),
             Sink::None => 0,
         };
-        GATE.store(output.max(REGISTRY.max_level()), Ordering::Relaxed);
+        GATE.store(output.max(REGISTRY.max_level()).max(REQUESTS.max_level()), Ordering::Relaxed);
         drop(leaf);
         static_sites::publish(self, None);
     }

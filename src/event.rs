@@ -6,6 +6,7 @@
 mod of_site;
 mod value;
 
+use crate::backtrace::{REQUESTS, Request};
 use crate::callbacks::{Place, REGISTRY, Registration, Text, View, ViewField};
 use crate::dispatch;
 use crate::record::decode::{DecodeError, RawField, RawRecord, RawText, RawValue, decode, kind};
@@ -16,7 +17,11 @@ use crate::template::Template;
 use of_site::StaticSites;
 use smallvec::SmallVec;
 use std::sync::Arc;
+use tracing_core::Metadata;
 use tracing_core::dispatcher::Dispatch;
+
+/// The level ERROR, as a kind too.
+const ERROR: u32 = 1;
 
 /// Turns records into events.
 #[derive(Debug, Default)]
@@ -40,6 +45,8 @@ pub struct Delivered<'r> {
     pub thread_name: &'r std::ffi::CStr,
     /// Whether callbacks see it.
     pub to_callbacks: bool,
+    /// It was kept for a backtrace, and is delivered for that.
+    pub is_kept: bool,
 }
 
 /// What became of it.
@@ -51,6 +58,8 @@ pub struct Report {
     pub bad_utf8: bool,
     /// Callbacks that panicked.
     pub callbacks_failed: u64,
+    /// The output did not want it, and this request for backtraces does.
+    pub keep: Option<Arc<Request>>,
 }
 
 /// A record with its callsite: what a subscriber and callbacks are given.
@@ -64,6 +73,8 @@ struct Subject<'a> {
     place: Option<Place<'a>>,
     /// Its callsite is that of all records past the table's bounds.
     is_shared: bool,
+    /// It is part of a backtrace.
+    is_kept: bool,
 }
 
 /// The fields of a record.
@@ -99,9 +110,9 @@ impl Events {
         if kind >= FIRST_SITE {
             let known = static_sites.of(kind)?;
             let level = known.description.level;
-            let wanted = Wanted::by(&mut known.site, level, None, dispatch, record.to_callbacks);
+            let wanted = Wanted::by(&mut known.site, level, None, dispatch, record);
             if wanted.is_none() {
-                return Ok(Report::filtered());
+                return Ok(wanted.nobody());
             }
             let fields = known.fields(record.bytes)?;
             let message = match known.template.literal() {
@@ -116,17 +127,31 @@ impl Events {
                 fields,
                 place: Some(known.place.as_place()),
                 is_shared: false,
+                is_kept: record.is_kept,
             };
-            return Ok(give(&known.site, &subject, &wanted, record));
+            return Ok(give(&known.site, &subject, wanted, record));
         }
         let raw = decode(record.bytes)?;
         let (site, is_shared) = sites.of(&raw);
         let target = is_shared.then(|| Text::new(raw.target));
-        let wanted = Wanted::by(site, raw.level, target.as_ref(), dispatch, record.to_callbacks);
+        let wanted = Wanted::by(site, raw.level, target.as_ref(), dispatch, record);
         if wanted.is_none() {
-            return Ok(Report::filtered());
+            return Ok(wanted.nobody());
         }
-        Ok(give(site, &dynamic(&raw, is_shared, rendered), &wanted, record))
+        let subject = Subject { is_shared, is_kept: record.is_kept, ..dynamic(&raw, rendered) };
+        Ok(give(site, &subject, wanted, record))
+    }
+
+    /// The request for backtraces that an ERROR answers; of another record, none.
+    pub fn answered_by(&mut self, bytes: &[u8]) -> Option<Arc<Request>> {
+        match kind(bytes) {
+            ERROR => self.sites.of(&decode(bytes).ok()?).0.request(),
+            kind if kind >= FIRST_SITE => {
+                let known = self.static_sites.of(kind).ok()?;
+                if known.description.level == ERROR { known.site.request() } else { None }
+            }
+            _ => None,
+        }
     }
 
     /// Whether some callsite's interest is not what `dispatch` says now (tracing-core's cache has known races).
@@ -135,7 +160,7 @@ impl Events {
     }
 }
 
-fn dynamic<'a>(raw: &RawRecord<'a>, is_shared: bool, rendered: &'a mut String) -> Subject<'a> {
+fn dynamic<'a>(raw: &RawRecord<'a>, rendered: &'a mut String) -> Subject<'a> {
     let fields: Fields<'a> = raw.fields.iter().map(|RawField { name, value }| ViewField::new(name, value)).collect();
     let message = if raw.templated {
         // A static site past the bounds of the table: the template is read each time.
@@ -146,7 +171,8 @@ fn dynamic<'a>(raw: &RawRecord<'a>, is_shared: bool, rendered: &'a mut String) -
     } else {
         Message::new(raw.message)
     };
-    Subject { level: raw.level, called: raw.called, target: raw.target, message, fields, place: None, is_shared }
+    let (level, called, target) = (raw.level, raw.called, raw.target);
+    Subject { level, called, target, message, fields, place: None, is_shared: false, is_kept: false }
 }
 
 /// Who wants a record.
@@ -155,6 +181,9 @@ struct Wanted<'d> {
     /// Whether the subscriber has to be asked for each event.
     ask: bool,
     calls: SmallVec<[Arc<Registration>; 2]>,
+    /// The request for backtraces, if the subscriber does not want the record.
+    keep: Option<Arc<Request>>,
+    metadata: &'static Metadata<'static>,
 }
 
 impl<'d> Wanted<'d> {
@@ -164,16 +193,30 @@ impl<'d> Wanted<'d> {
         level: u32,
         shared_target: Option<&Text<'_>>,
         dispatch: Option<&'d Dispatch>,
-        to_callbacks: bool,
+        record: &Delivered<'_>,
     ) -> Self {
+        if record.is_kept {
+            let metadata = if shared_target.is_some() { site.metadata } else { site.for_backtrace() };
+            return Self { dispatch, ask: true, calls: SmallVec::new(), keep: None, metadata };
+        }
         let interest = site.interest();
         let calls = match shared_target {
-            _ if !to_callbacks => SmallVec::new(),
+            _ if !record.to_callbacks => SmallVec::new(),
             Some(target) => REGISTRY.matching(level, target.as_str()),
             None => site.matching(level).clone(),
         };
         let dispatch = dispatch.filter(|_| interest != CachedInterest::Never);
-        Self { dispatch, ask: interest != CachedInterest::Always, calls }
+        let ask = interest != CachedInterest::Always;
+        let keep = if dispatch.is_some() && !ask {
+            None
+        } else {
+            shared_target.map_or_else(|| site.request(), |target| REQUESTS.of(target.as_str()))
+        };
+        Self { dispatch, ask, calls, keep, metadata: site.metadata }
+    }
+
+    fn nobody(self) -> Report {
+        Report { keep: self.keep, ..Report::filtered() }
     }
 
     fn is_none(&self) -> bool {
@@ -183,20 +226,21 @@ impl<'d> Wanted<'d> {
 
 impl Report {
     fn filtered() -> Self {
-        Self { outcome: Outcome::Filtered, bad_utf8: false, callbacks_failed: 0 }
+        Self { outcome: Outcome::Filtered, bad_utf8: false, callbacks_failed: 0, keep: None }
     }
 }
 
 /// Gives a record to those who want it.
-fn give(site: &Site, subject: &Subject<'_>, wanted: &Wanted<'_>, record: &Delivered<'_>) -> Report {
-    let mut report = Report::filtered();
+fn give(site: &Site, subject: &Subject<'_>, wanted: Wanted<'_>, record: &Delivered<'_>) -> Report {
+    let mut report = Report { keep: wanted.keep, ..Report::filtered() };
     report.bad_utf8 = site.has_bad_names
         || subject.message.text.was_bad
         || subject.fields.iter().any(|field| field.text.as_ref().is_some_and(|text| text.was_bad));
     if let Some(dispatch) = wanted.dispatch {
-        let given = value::with_event(site.metadata, subject, |event| dispatch::give(dispatch, wanted.ask, event));
+        let given = value::with_event(wanted.metadata, subject, |event| dispatch::give(dispatch, wanted.ask, event));
         if given {
             report.outcome = Outcome::Delivered;
+            report.keep = None;
         }
         dispatch::give_nested(dispatch);
     }

@@ -39,6 +39,8 @@
 //! Under the private cfg `logfusion_loom` only the protocols are built, on loom's atomics: see `loom-tests`.
 #![deny(unsafe_code)]
 
+#[cfg(not(logfusion_loom))]
+mod backtrace;
 #[allow(unsafe_code, reason = "arguments are C pointers, and C names are exported")]
 #[cfg(not(logfusion_loom))]
 #[doc(hidden)]

@@ -21,6 +21,7 @@
 //! goes on. The child has no drain thread, and rings that read as empty; it gets a new engine on the same output,
 //! which starts with its first record.
 
+use crate::clock;
 use crate::config::{Config, DrainMode, Problem};
 use crate::dispatch::{self, WRAPPER};
 use crate::drain;
@@ -137,6 +138,8 @@ impl Engine {
         lifecycle.in_force = Some(config.clone());
         lifecycle.trouble = None;
         self.set_settings(&config);
+        // Until the drain looks for the first time.
+        clock::COARSE.set(clock::ticks());
         let output = self.open_output(&config.output, &mut lifecycle.trouble);
         let sink = match config.output.destination {
             // The gate must not stay behind the host's level until the first pass.

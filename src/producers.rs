@@ -30,7 +30,7 @@
 //! callback sees. The thread-local pointer is exchanged for the time of the pass, so pushes pay nothing for the question.
 //! Statements of C have pointers of their own to a thread's words: those are closed meanwhile, by their limit.
 
-use crate::config::Overflow;
+use crate::config::{Clock, Overflow};
 use crate::delivery::ThreadInfo;
 use crate::engine::{self, Engine};
 use crate::os::{self, OwnerLock};
@@ -121,7 +121,7 @@ pub static WITHOUT_RING: [[AtomicU64; REASONS]; LEVELS] = [const { [const { Atom
 /// thread has no ring, or it delivers, and its records go elsewhere.
 pub fn for_statements() -> Option<&'static Words> {
     let words = WORDS.get();
-    (!ptr::eq(words, &ABSENT) && !DELIVERING.get()).then_some(words)
+    (!ptr::eq(words, &ABSENT) && !DELIVERING.get() && crate::clock::is_counter()).then_some(words)
 }
 
 /// The calling thread's producer.
@@ -157,7 +157,8 @@ pub fn push_at(
     write: impl FnOnce(&mut [u8], u64),
 ) -> Result<(), Dropped> {
     let mut reservation = reserve_at(producer, level, size, mark)?;
-    write(reservation.bytes(), crate::clock::ticks());
+    let ticks = reservation.ticks();
+    write(reservation.bytes(), ticks);
     publish(reservation, level, 1);
     Ok(())
 }
@@ -360,6 +361,13 @@ pub fn deliver<R>(engine: &'static Engine, f: impl FnOnce() -> R) -> R {
 impl Engine {
     /// A slot for the calling thread: from the pool, or new; `None`: no memory, or rings may not take more.
     fn take_slot(&self, thread: ThreadInfo) -> Option<Arc<Slot>> {
+        let is_coarse = self.settings().clock == Clock::Coarse;
+        let stamped = |mut ring: Ring| {
+            if is_coarse {
+                ring.use_coarse_clock();
+            }
+            ring
+        };
         let capacity = self.settings().ring_bytes;
         while let Some(slot) = self.pool.pop() {
             let pooled = slot.ring.capacity();
@@ -370,7 +378,7 @@ impl Engine {
                 && owner.lock_for_current_thread().is_ok()
             {
                 slot.ring.renew();
-                return Some(Arc::new(Slot::new(slot.ring, Some(owner), thread)));
+                return Some(Arc::new(Slot::new(stamped(slot.ring), Some(owner), thread)));
             }
             self.ring_bytes.fetch_sub(pooled, Ordering::Relaxed);
         }
@@ -379,7 +387,7 @@ impl Engine {
         if owner.is_none() {
             self.ring_bytes.fetch_sub(capacity, Ordering::Relaxed);
         }
-        Some(Arc::new(Slot::new(ring, Some(owner?), thread)))
+        Some(Arc::new(Slot::new(stamped(ring), Some(owner?), thread)))
     }
 
     fn new_ring(&self, capacity: usize) -> Option<Ring> {

@@ -8,6 +8,7 @@
 //! share one callsite for each level, and carry their target and fields in the ordinary fields `log.target` and
 //! `context`.
 
+use crate::backtrace::{REQUESTS, Request};
 use crate::callbacks::{REGISTRY, Registration, Text};
 use crate::record::decode::RawRecord;
 use crate::static_sites;
@@ -88,7 +89,7 @@ struct RuntimeSite {
 
 impl RuntimeSite {
     /// Makes and registers a callsite. tracing-core keeps it for ever, so it is leaked.
-    fn leak(shape: &Shape<'_>) -> &'static Self {
+    fn leak(shape: &Shape<'_>, name: &'static str) -> &'static Self {
         let site: &'static Self = Box::leak(Box::new(Self {
             metadata: OnceLock::new(),
             interest: AtomicU32::new(CachedInterest::Never as u32),
@@ -98,7 +99,6 @@ impl RuntimeSite {
         let names: &'static [&'static str] = shape.names.iter().map(|name| leak(name)).collect::<Vec<_>>().leak();
         let fields = FieldSet::new(names, Identifier(site));
         let (file, line) = shape.place.map(|(file, line)| (leak(file), line)).unzip();
-        let name = shape.place.map_or("log", |(file, line)| leak(&format!("event {file}:{line}")));
         let target = leak(shape.target);
         let metadata = Metadata::new(name, target, level(shape.level), file, line, None, fields, Kind::EVENT);
         site.metadata.get_or_init(|| metadata);
@@ -135,14 +135,54 @@ pub struct Site {
     pub has_bad_names: bool,
     matching: SmallVec<[Arc<Registration>; 2]>,
     matched_in: u64,
+    request: Option<Arc<Request>>,
+    requested_in: u64,
+    /// The same with the field `backtrace`.
+    with_backtrace: Option<&'static RuntimeSite>,
 }
+
+/// The name of callsites whose events are those of backtraces: our output takes them whatever its filter says.
+pub const BACKTRACE: &str = "backtrace";
 
 impl Site {
     /// Makes and registers a callsite.
     pub fn new(shape: &Shape<'_>, has_bad_names: bool) -> Self {
-        let callsite = RuntimeSite::leak(shape);
+        let callsite = RuntimeSite::leak(shape, "log");
         let metadata = callsite.metadata.get().expect("set by `leak`");
-        Self { callsite, metadata, has_bad_names, matching: SmallVec::new(), matched_in: 0 }
+        Self {
+            callsite,
+            metadata,
+            has_bad_names,
+            matching: SmallVec::new(),
+            matched_in: 0,
+            request: None,
+            requested_in: 0,
+            with_backtrace: None,
+        }
+    }
+
+    /// The request for backtraces of its target.
+    #[inline]
+    pub fn request(&mut self) -> Option<Arc<Request>> {
+        let generation = REQUESTS.generation();
+        if self.requested_in != generation {
+            self.request = REQUESTS.of(self.metadata.target());
+            self.requested_in = generation;
+        }
+        self.request.clone()
+    }
+
+    /// The callsite for its events in backtraces: one field more.
+    pub fn for_backtrace(&mut self) -> &'static Metadata<'static> {
+        let callsite = *self.with_backtrace.get_or_insert_with(|| {
+            let metadata = self.metadata;
+            let names: Vec<&str> = metadata.fields().iter().map(|field| field.name()).chain(["backtrace"]).collect();
+            let place = metadata.file().zip(metadata.line());
+            let level = number(LevelFilter::from_level(*metadata.level()));
+            let shape = Shape { level, target: metadata.target(), names: &names, place, number: 0 };
+            RuntimeSite::leak(&shape, BACKTRACE)
+        });
+        callsite.metadata.get().expect("set by `leak`")
     }
 
     /// Whether anybody wants its events.

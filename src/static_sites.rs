@@ -34,6 +34,7 @@
 //! The words lie in memory of the program, which is unmapped with a plugin. A destructor of each object of the program calls
 //! [`withdraw`] before that. The engine writes words under the lock alone, so none is written afterwards.
 
+use crate::backtrace::REQUESTS;
 use crate::callbacks::REGISTRY;
 use crate::engine::{Engine, Sink};
 use crate::lifecycle::lock_within;
@@ -189,7 +190,7 @@ fn wanted(engine: &Engine, target: &str) -> Wanted {
         Sink::Host => number(LevelFilter::current()),
         Sink::None => 0,
     };
-    Wanted { output, others: REGISTRY.level_of(target) }
+    Wanted { output, others: REGISTRY.level_of(target).max(REQUESTS.level_of(target)) }
 }
 
 impl Table {

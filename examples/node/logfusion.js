@@ -92,7 +92,7 @@ const config = koffi.struct('logfusion_config', {
     drain_cpu: 'int',
     drain_priority: 'int',
     global_default: 'int',
-    reserved: 'int',
+    clock: 'int',
 });
 
 function asText(value) {

@@ -112,7 +112,7 @@ class Config(ctypes.Structure):
         ("drain_cpu", c_int),
         ("drain_priority", c_int),
         ("global_default", c_int),
-        ("reserved", c_int),
+        ("clock", c_int),
     ]
 
 

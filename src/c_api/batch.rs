@@ -53,7 +53,7 @@ pub unsafe extern "C" fn logfusion_log_batch(entries: *const CEntry, count: usiz
 ///
 /// As [`logfusion_log_batch`], and `entries` is not NULL.
 unsafe fn log_all(producer: Producer<'static>, entries: *const CEntry, count: usize) -> usize {
-    let ticks = crate::clock::ticks();
+    let ticks = producer.ticks();
     let mut last = Target { pointer: std::ptr::null(), length: 0, bytes: &[] };
     let mut accepted = 0;
     let mut index = 0;

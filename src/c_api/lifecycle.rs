@@ -4,7 +4,7 @@ use super::errors::{fail, set};
 use super::status::Status;
 use super::{boundary, text, timeout};
 use crate::callbacks;
-use crate::config::{Config, DrainMode, Overflow};
+use crate::config::{Clock, Config, DrainMode, Overflow};
 use crate::drain::FlushError;
 use crate::engine;
 use crate::lifecycle::{StartError, Started};
@@ -40,7 +40,7 @@ pub struct CConfig {
     pub drain_cpu: c_int,
     pub drain_priority: c_int,
     pub global_default: c_int,
-    pub reserved: c_int,
+    pub clock: c_int,
 }
 
 const _: () = {
@@ -48,7 +48,7 @@ const _: () = {
     if size_of::<usize>() == 8 {
         assert!(size_of::<CConfig>() == 120 && offset_of!(CConfig, rotate_bytes) == 32);
         assert!(offset_of!(CConfig, format) == 64 && offset_of!(CConfig, wake_on_half_full) == 88);
-        assert!(offset_of!(CConfig, drain_pinned) == 100 && offset_of!(CConfig, reserved) == 116);
+        assert!(offset_of!(CConfig, drain_pinned) == 100 && offset_of!(CConfig, clock) == 116);
     }
 };
 
@@ -200,7 +200,11 @@ unsafe fn settings(c: &CConfig) -> Result<Config, c_int> {
     }
     within("drain_priority", c.drain_priority.into(), -20, 19)?;
     config.drain_nice = c.drain_priority;
-    within("reserved", c.reserved.into(), 0, 0)?;
+    config.clock = match c.clock {
+        0 => Clock::Counter,
+        1 => Clock::Coarse,
+        other => return Err(invalid("clock", other.into(), "0 (tsc), 1 (coarse)")),
+    };
     Ok(config)
 }
 

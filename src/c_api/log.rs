@@ -64,7 +64,8 @@ pub fn push_plain(producer: Producer<'static>, level: u32, target: &[u8], messag
         && !message.is_cut()
         && let Some(mut reservation) = producer.reserve_fast(size)
     {
-        write_plain(reservation.bytes(), level, crate::clock::ticks(), target, message.bytes());
+        let ticks = reservation.ticks();
+        write_plain(reservation.bytes(), level, ticks, target, message.bytes());
         producers::publish(reservation, level, 1);
         return so_far;
     }

@@ -6,6 +6,7 @@
 //! One panic boundary serves all entries: `boundary`. A panic that reaches it is a defect of the engine; it costs the
 //! call, sets the last error, and goes no further.
 
+mod backtrace;
 mod batch;
 mod callbacks;
 mod errors;
@@ -20,6 +21,7 @@ mod status;
 mod text;
 
 pub use crate::callbacks::{CField, CRecord, Callback};
+pub use backtrace::*;
 pub use batch::*;
 pub use callbacks::*;
 pub use errors::{logfusion_clear_last_error, logfusion_last_error};

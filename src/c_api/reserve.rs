@@ -112,7 +112,8 @@ pub extern "C" fn logfusion_commit(length: usize) -> c_int {
             producers::current().count_drop(open.level, Reason::Other);
             return fail(Status::Size, format_args!("{NAME}: length is {length}; the record was dropped"));
         }
-        let size = open.record.finish(reservation.bytes(), length, crate::clock::ticks());
+        let ticks = reservation.ticks();
+        let size = open.record.finish(reservation.bytes(), length, ticks);
         reservation.shorten(size);
         producers::publish(reservation, open.level, 1);
         Status::Ok.code()

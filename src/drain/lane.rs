@@ -1,6 +1,7 @@
 //! One thread's ring, as the drain sees it.
 
 use super::merge::Horizon;
+use crate::backtrace::Backtrace;
 use crate::delivery::ThreadInfo;
 use crate::producers::Slot;
 use crate::record::decode::ticks;
@@ -38,6 +39,8 @@ pub struct Lane {
     consumer: Consumer<SlotRing>,
     thread: Arc<LaneThread>,
     reported: [u64; LEVELS],
+    /// What is kept of its records.
+    pub backtrace: Backtrace,
 }
 
 impl Lane {
@@ -50,7 +53,7 @@ impl Lane {
         let thread = Arc::new(describe(&slot));
         // SAFETY: the caller's promise, one consumer a ring.
         let consumer = unsafe { Consumer::new(SlotRing(slot)) };
-        Self { consumer, thread, reported: [0; LEVELS] }
+        Self { consumer, thread, reported: [0; LEVELS], backtrace: Backtrace::default() }
     }
 
     /// The slot.

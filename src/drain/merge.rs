@@ -52,6 +52,7 @@ impl Merge {
     pub fn begin(&mut self, lanes: &mut Vec<Lane>, take_new: impl FnOnce(&mut Vec<Lane>)) -> Horizon {
         self.heap.clear();
         let until = crate::clock::ticks();
+        crate::clock::COARSE.set(until);
         // The processor reads its counter when it likes, before loads that come earlier too: the heads come between.
         crate::os::counter_fence();
         // A new thread's first record can be the cause of one behind a head: its ring is taken behind the clock as well.

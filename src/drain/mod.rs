@@ -26,6 +26,7 @@ mod tickets;
 
 pub use flush::{Flush, FlushError};
 
+use crate::backtrace::{Kept, REQUESTS, Request};
 use crate::callbacks::Operation;
 use crate::clock::Calibration;
 use crate::config::Config;
@@ -34,13 +35,14 @@ use crate::dispatch::{self, WRAPPER};
 use crate::engine::{Engine, Sink};
 use crate::event::{Delivered, Events};
 use crate::os;
-use crate::output::{Destination, Output};
+use crate::output::{Destination, FilterFile, News, Output};
 use crate::producers::{self, lock};
 use crate::stats::Outcome;
 use crate::sync::Ordering;
 use lane::Lane;
 use merge::Merge;
 use pace::Pace;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,6 +66,7 @@ pub struct Drain {
     /// What a start has to say, in the first pass.
     to_say: Vec<String>,
     said_hello: bool,
+    filter_file: Option<FilterFile>,
     next_chores: Option<Instant>,
     chores_done: u32,
     nested_dropped: u64,
@@ -72,6 +75,8 @@ pub struct Drain {
     errors_until: Option<Instant>,
     /// Asynchronous flushes that end with the pass, if it is complete.
     operations: Vec<Operation>,
+    /// Targets whose backtraces are to be delivered, in the same way.
+    flushes: Vec<Box<str>>,
 }
 
 /// What a pass did.
@@ -137,6 +142,8 @@ impl Drain {
         self.dispatch = None;
         self.to_say = said;
         self.said_hello = false;
+        self.filter_file = engine.settings().filter_file.clone().map(FilterFile::new);
+        self.chores_done = 0;
         self.next_chores = None;
         self.lost_records = 0;
         // Rust's events don't pass through a ring: what is logged before the first pass goes to this run's output, too.
@@ -151,6 +158,8 @@ impl Drain {
         while let Some(operation) = engine.operations.pop() {
             self.operations.push(operation);
         }
+        let earlier_flushes = self.flushes.len();
+        self.flushes.extend(std::iter::from_fn(|| REQUESTS.next_flush()));
         self.choose_subscriber(engine);
         if self.clock.is_none() {
             self.clock = Some(Calibration::start());
@@ -159,6 +168,10 @@ impl Drain {
             let _scope = set_default(&WRAPPER);
             self.speak();
             let pass = self.take(engine, deadline);
+            if pass.complete && !self.flushes.is_empty() {
+                let ended = if pass.left { earlier_flushes } else { self.flushes.len() };
+                self.flush_backtraces(engine, ended);
+            }
             if !engine.last_errors.is_quiet() {
                 self.report_errors(engine);
             }
@@ -289,7 +302,8 @@ impl Drain {
                 let time_ns = clock.wall_ns(ticks);
                 longest = longest.max(now_ns.saturating_sub(time_ns));
                 delivery::set_time(time_ns);
-                let outcome = deliver(events, dispatch.as_ref(), engine, lane, &thread, time_ns, len);
+                let outcome = Delivery { events, dispatch: dispatch.as_ref(), engine, thread: &thread }
+                    .of_peeked(lane, time_ns, len);
                 lane.advance(len, outcome);
                 taken += 1;
                 if output.as_ref().is_some_and(|output| output.buffered() >= CHUNK) || lane.is_quarter_unreleased() {
@@ -328,6 +342,9 @@ impl Drain {
 
     /// What need not be done in each pass.
     fn chores(&mut self, engine: &'static Engine) {
+        if self.chores_done.is_multiple_of(4) {
+            self.look_at_filter_file(engine);
+        }
         self.next_chores = Some(Instant::now() + CHORES);
         self.chores_done = self.chores_done.wrapping_add(1);
         if let Some(clock) = &mut self.clock {
@@ -337,6 +354,17 @@ impl Drain {
         self.retire(engine);
         report_drops(&mut self.lanes);
         self.report_losses();
+    }
+
+    fn look_at_filter_file(&mut self, engine: &'static Engine) {
+        match self.filter_file.as_mut().and_then(FilterFile::look) {
+            Some(News::Directives(directives)) => {
+                engine.filter.set(directives);
+                engine.publish_gate();
+            }
+            Some(News::Fault(text)) => tracing::warn!(target: "logfusion", "{text}"),
+            None => (),
+        }
     }
 
     /// Closes the books of threads that have ended, and lets their rings go.
@@ -381,6 +409,21 @@ impl Drain {
                 }
             }
         });
+    }
+
+    /// Delivers what is kept for the first `ended` targets that were asked for.
+    #[cold]
+    fn flush_backtraces(&mut self, engine: &'static Engine, ended: usize) {
+        let Self { lanes, events, dispatch, flushes, .. } = self;
+        for target in flushes.drain(..ended) {
+            for lane in lanes.iter_mut() {
+                let kept = lane.backtrace.take_target(&target);
+                let thread = lane.thread();
+                delivery::enter(&thread.info);
+                Delivery { events, dispatch: dispatch.as_ref(), engine, thread: &thread }.of_kept(kept);
+                delivery::leave();
+            }
+        }
     }
 
     /// Makes an event of each last error that callers queued, and says about once a second how many were too many.
@@ -440,37 +483,71 @@ fn write(output: Option<&Output>) {
     }
 }
 
-/// Delivers the record that `lane` has peeked.
-#[inline]
-fn deliver(
-    events: &mut Events,
-    dispatch: Option<&Dispatch>,
-    engine: &Engine,
-    lane: &Lane,
-    thread: &lane::LaneThread,
-    time_ns: u64,
-    len: usize,
-) -> Outcome {
-    let to_callbacks = !lane.slot().is_drains_own();
-    let bytes = lane.peeked(len);
-    let record = Delivered { bytes, time_ns, thread_id: thread.info.id, thread_name: &thread.c_name, to_callbacks };
+/// Delivers records of one thread.
+struct Delivery<'d> {
+    events: &'d mut Events,
+    dispatch: Option<&'d Dispatch>,
+    engine: &'d Engine,
+    thread: &'d lane::LaneThread,
+}
 
-    match catch_unwind(AssertUnwindSafe(|| events.deliver(dispatch, &record))) {
-        Ok(Err(_)) => Outcome::Failed,
-        Ok(Ok(report)) => {
-            if report.bad_utf8 {
-                engine.totals.bad_utf8.fetch_add(1, Ordering::Relaxed);
-            }
-            if report.callbacks_failed > 0 {
-                engine.totals.callbacks_failed.fetch_add(report.callbacks_failed, Ordering::Relaxed);
-            }
-            report.outcome
+impl Delivery<'_> {
+    /// Delivers the record that `lane` has peeked.
+    #[inline]
+    fn of_peeked(mut self, lane: &mut Lane, time_ns: u64, len: usize) -> Outcome {
+        if REQUESTS.max_level() == 0 {
+            return self.give(lane.peeked(len), time_ns, !lane.slot().is_drains_own(), false).0;
         }
-        Err(_) => {
-            if let Some(dispatch) = dispatch {
-                _ = catch_unwind(AssertUnwindSafe(|| dispatch::clear_filter_state(dispatch)));
+        let mut backtrace = std::mem::take(&mut lane.backtrace);
+        let bytes = lane.peeked(len);
+        if let Some(request) = self.events.answered_by(bytes) {
+            self.of_kept(backtrace.take(&request));
+            delivery::set_time(time_ns);
+        }
+        let (outcome, keep) = self.give(bytes, time_ns, !lane.slot().is_drains_own(), false);
+        if let Some(request) = keep {
+            backtrace.keep(&request, time_ns, bytes);
+        }
+        lane.backtrace = backtrace;
+        outcome
+    }
+
+    /// Delivers records that were kept. The ledger has counted them.
+    fn of_kept(&mut self, kept: VecDeque<Kept>) {
+        for Kept { time_ns, bytes } in kept {
+            delivery::set_time(time_ns);
+            self.give(&bytes, time_ns, false, true);
+        }
+    }
+
+    #[inline]
+    fn give(
+        &mut self,
+        bytes: &[u8],
+        time_ns: u64,
+        to_callbacks: bool,
+        is_kept: bool,
+    ) -> (Outcome, Option<Arc<Request>>) {
+        let Self { events, dispatch, engine, thread } = self;
+        let (thread_id, thread_name) = (thread.info.id, &*thread.c_name);
+        let record = Delivered { bytes, time_ns, thread_id, thread_name, to_callbacks, is_kept };
+        match catch_unwind(AssertUnwindSafe(|| events.deliver(*dispatch, &record))) {
+            Ok(Err(_)) => (Outcome::Failed, None),
+            Ok(Ok(report)) => {
+                if report.bad_utf8 {
+                    engine.totals.bad_utf8.fetch_add(1, Ordering::Relaxed);
+                }
+                if report.callbacks_failed > 0 {
+                    engine.totals.callbacks_failed.fetch_add(report.callbacks_failed, Ordering::Relaxed);
+                }
+                (report.outcome, report.keep)
             }
-            Outcome::Failed
+            Err(_) => {
+                if let Some(dispatch) = dispatch {
+                    _ = catch_unwind(AssertUnwindSafe(|| dispatch::clear_filter_state(dispatch)));
+                }
+                (Outcome::Failed, None)
+            }
         }
     }
 }

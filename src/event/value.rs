@@ -62,11 +62,11 @@ pub fn with_event(
         let values = values.each_ref().map(|value| Some(value.as_value()));
         return f(&Event::new(metadata, &metadata.fields().value_set_all(&values)));
     }
-    if fields.is_empty() {
+    if fields.is_empty() && !subject.is_kept {
         return f(&Event::new(metadata, &metadata.fields().value_set_all(&[Some(&message)])));
     }
     let mut marked: SmallVec<[String; 8]> = SmallVec::from_elem(String::new(), fields.len());
-    let mut shown: SmallVec<[Shown<'_>; 9]> = SmallVec::with_capacity(fields.len() + 1);
+    let mut shown: SmallVec<[Shown<'_>; 9]> = SmallVec::with_capacity(fields.len() + 2);
     shown.push(Shown::Text(message));
     for (field, marked) in fields.iter().zip(&mut marked) {
         shown.push(match (&field.value, &field.text) {
@@ -78,6 +78,9 @@ pub fn with_event(
             (RawValue::Bool(value), _) => Shown::Bool(*value),
             (RawValue::Pointer(value), _) => Shown::Pointer(debug(std::ptr::without_provenance(*value as usize))),
         });
+    }
+    if subject.is_kept {
+        shown.push(Shown::Bool(true));
     }
     let values: SmallVec<[Option<&dyn Value>; 9]> = shown.iter().map(|value| Some(value.as_value())).collect();
     f(&Event::new(metadata, &metadata.fields().value_set_all(&values)))

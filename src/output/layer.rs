@@ -22,6 +22,7 @@ use super::format::text::{self, Text};
 use super::format::{Scratch, SpanFields, logfmt};
 use super::{Format, Shared};
 use crate::delivery;
+use crate::sites::BACKTRACE;
 
 /// The output as a layer of a subscriber.
 #[derive(Debug)]
@@ -58,14 +59,14 @@ impl Drop for Nesting {
 
 impl<S: Subscriber + for<'lookup> LookupSpan<'lookup>> Layer<S> for OutputLayer {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        match self.filter.enabled(metadata.level(), metadata.target()) {
+        match self.wants(metadata) {
             true => Interest::always(),
             false => Interest::never(),
         }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        self.filter.enabled(metadata.level(), metadata.target())
+        self.wants(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -106,6 +107,10 @@ impl<S: Subscriber + for<'lookup> LookupSpan<'lookup>> Layer<S> for OutputLayer 
 }
 
 impl OutputLayer {
+    fn wants(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.enabled(metadata.level(), metadata.target()) || metadata.name() == BACKTRACE
+    }
+
     fn record_span<S: Subscriber + for<'lookup> LookupSpan<'lookup>>(
         &self,
         id: &Id,

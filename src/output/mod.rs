@@ -12,6 +12,7 @@
 //! `Output::reopen` leaves the inherited buffer behind and puts a new one, with the file opened anew, in its place.
 
 pub(crate) mod filter;
+mod filter_file;
 pub(crate) mod format;
 mod layer;
 mod rotate;
@@ -33,6 +34,7 @@ use self::rotate::Rotation;
 use self::writer::{Counters, Writer};
 
 pub use self::filter::Directives;
+pub(crate) use self::filter_file::{FilterFile, News};
 pub(crate) use self::writer::{OutputStats, WriteError};
 
 /// How a record is written.

@@ -118,6 +118,13 @@ impl Ring {
         self.storage.discard();
     }
 
+    /// Has a ring that nobody uses yet stamp its records by the coarse clock.
+    #[cfg(not(logfusion_loom))]
+    pub fn use_coarse_clock(&mut self) {
+        // SAFETY: the words are there (`start`), and `self` is the only reference to the ring.
+        unsafe { (*self.words_ptr()).producer.set_clock(&crate::clock::COARSE) };
+    }
+
     /// Makes a discarded ring empty and populated again. The caller is the only user of the ring.
     pub fn renew(&self) {
         self.storage.populate();

@@ -50,6 +50,9 @@ pub(super) struct ProducerWords {
     mask: usize,
     /// Longest record; 0 in a forked child, and before a thread has a ring.
     max_record: usize,
+    /// Where to read the time; null: the processor's counter.
+    #[cfg(not(logfusion_loom))]
+    clock: *const crate::clock::Coarse,
     /// Padding published, in bytes.
     padding: AtomicU64,
     /// The consumer's tail as the slow function last saw it.
@@ -63,7 +66,7 @@ const _: () = {
     assert!(offset_of!(ProducerWords, head) == 0 && offset_of!(ProducerWords, limit) == 8);
     assert!(offset_of!(ProducerWords, frame) == 16 && offset_of!(ProducerWords, accepted) == 24);
     assert!(offset_of!(ProducerWords, buffer) == 32 && offset_of!(ProducerWords, mask) == 40);
-    assert!(offset_of!(ProducerWords, max_record) == 48);
+    assert!(offset_of!(ProducerWords, max_record) == 48 && offset_of!(ProducerWords, clock) == 56);
 };
 
 impl ProducerWords {
@@ -77,6 +80,7 @@ impl ProducerWords {
         buffer: std::ptr::null_mut(),
         mask: 0,
         max_record: 0,
+        clock: std::ptr::null(),
         padding: AtomicU64::new(0),
         seen_tail: AtomicU64::new(0),
         dropped: [const { [const { AtomicU64::new(0) }; REASONS] }; LEVELS],
@@ -91,6 +95,8 @@ impl ProducerWords {
             buffer: buffer.as_ptr(),
             mask: capacity - 1,
             max_record: super::max_record(capacity),
+            #[cfg(not(logfusion_loom))]
+            clock: std::ptr::null(),
             padding: AtomicU64::new(0),
             seen_tail: AtomicU64::new(start),
             dropped: Default::default(),
@@ -104,6 +110,21 @@ impl ProducerWords {
     pub(super) fn head(&self) -> u64 {
         // Acquire: pairs with the Release of `Reservation::commit`; the bytes before the head are visible.
         self.head.load(Ordering::Acquire)
+    }
+
+    #[cfg(not(logfusion_loom))]
+    #[inline(always)]
+    fn ticks(&self) -> u64 {
+        // SAFETY: null, or the clock that lives as long as the process.
+        match unsafe { self.clock.as_ref() } {
+            None => crate::clock::ticks(),
+            Some(coarse) => coarse.get(),
+        }
+    }
+
+    #[cfg(not(logfusion_loom))]
+    pub(super) fn set_clock(&mut self, clock: &'static crate::clock::Coarse) {
+        self.clock = clock;
     }
 
     fn capacity(&self) -> u64 {
@@ -179,6 +200,13 @@ impl<'r> Producer<'r> {
     #[inline(always)]
     pub fn max_record(&self) -> usize {
         self.words.producer.max_record
+    }
+
+    /// The time to stamp records with.
+    #[cfg(not(logfusion_loom))]
+    #[inline(always)]
+    pub fn ticks(&self) -> u64 {
+        self.words.producer.ticks()
     }
 
     /// Reserves `len` bytes, a multiple of 8 and at most [`max_record`](Self::max_record), for one record. Nothing is
@@ -405,6 +433,13 @@ impl Reservation<'_> {
         // `head` passes them, and this reservation is the only push in flight on the producer's thread (`frame`). The
         // memory was zeroed when it was mapped, so it is initialised.
         unsafe { std::slice::from_raw_parts_mut(self.words.producer.buffer.add(offset), self.len) }
+    }
+
+    /// The time to stamp the record with.
+    #[cfg(not(logfusion_loom))]
+    #[inline(always)]
+    pub fn ticks(&self) -> u64 {
+        self.words.producer.ticks()
     }
 
     /// Shortens the reservation to its first `len` bytes.

@@ -57,7 +57,7 @@ struct CConfig {
     drain_cpu: c_int,
     drain_priority: c_int,
     global_default: c_int,
-    reserved: c_int,
+    clock: c_int,
 }
 
 /// The settings that tests use; what is zero or `None` is the default.
@@ -73,6 +73,7 @@ pub struct Config {
     pub idle_us: c_int,
     pub drain: c_int,
     pub global_default: c_int,
+    pub clock: c_int,
 }
 
 /// Starts the engine; the environment of whoever runs the tests has no say.
@@ -105,7 +106,7 @@ pub fn init_with(config: &Config) -> c_int {
         drain_cpu: 0,
         drain_priority: 0,
         global_default: config.global_default,
-        reserved: 0,
+        clock: config.clock,
     };
     // SAFETY: the struct has the header's layout and its strings live until the call has returned.
     unsafe { c_api::logfusion_init_with((&raw const c).cast()) }
