@@ -653,7 +653,7 @@ mod tests {
         let mut problems = Vec::new();
         let config = Config::default().with_variables(|_| Some(raw.clone()), &mut problems);
         assert_eq!(config.output.destination, Destination::File(raw.clone().into()));
-        assert_eq!(problems.len(), 12, "all variables but the output");
+        assert_eq!(problems.len(), 13, "all variables but the two paths");
         assert_eq!(problems[0].value, "/tmp/\u{FFFD}.log");
     }
 
