@@ -8,13 +8,15 @@ mod value;
 
 use crate::backtrace::{REQUESTS, Request};
 use crate::callbacks::{Place, REGISTRY, Registration, Text, View, ViewField};
+use crate::delivery::ThreadInfo;
 use crate::dispatch;
+use crate::output::{Lines, Output};
 use crate::record::decode::{DecodeError, RawField, RawRecord, RawText, RawValue, decode, kind};
 use crate::record::layout::FIRST_SITE;
 use crate::sites::{CachedInterest, Site, Sites};
 use crate::stats::Outcome;
 use crate::template::Template;
-use of_site::StaticSites;
+use of_site::{StaticSite, StaticSites};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use tracing_core::Metadata;
@@ -47,6 +49,35 @@ pub struct Delivered<'r> {
     pub to_callbacks: bool,
     /// It was kept for a backtrace, and is delivered for that.
     pub is_kept: bool,
+}
+
+/// The short way of a record that no span is around to our own output: see [`Line`](crate::output::Line).
+#[derive(Debug)]
+pub struct ShortWay<'o> {
+    /// Where the line goes.
+    pub lines: &'o mut Lines,
+    /// Where the lines go.
+    pub output: &'o Output,
+    /// Who logged.
+    pub thread: &'o Arc<ThreadInfo>,
+}
+
+impl ShortWay<'_> {
+    fn push<'a>(
+        &mut self,
+        site: &mut Site,
+        time_ns: u64,
+        message: RawText<'_>,
+        values: impl Iterator<Item = RawValue<'a>>,
+    ) -> bool {
+        let Self { lines, output, thread } = self;
+        lines.push(site.line(output.style()), time_ns, thread, message, values) || site.has_bad_names
+    }
+
+    /// Before anything else is given to the output, directly or by a callback.
+    fn hand_over(&mut self) {
+        self.lines.hand_over(self.output);
+    }
 }
 
 /// What became of it.
@@ -94,7 +125,7 @@ impl<'a> Message<'a> {
     /// The message that a template makes of the fields, in `rendered`.
     fn render(template: &Template, fields: &[ViewField<'_>], rendered: &'a mut String) -> Self {
         rendered.clear();
-        template.render(rendered, |out, field| value::show(out, &fields[field]));
+        template.render(rendered, |out, field| value::show(out, &fields[field].value));
         rendered.push('\0');
         let terminated = rendered.as_bytes();
         let bytes = &terminated[..terminated.len() - 1];
@@ -103,17 +134,41 @@ impl<'a> Message<'a> {
 }
 
 impl Events {
-    /// Gives a record to the subscriber and to the callbacks that want it.
-    pub fn deliver(&mut self, dispatch: Option<&Dispatch>, record: &Delivered<'_>) -> Result<Report, DecodeError> {
+    /// Gives a record to the subscriber, on the short way if there is one for it, and to the callbacks that want it.
+    pub fn deliver(
+        &mut self,
+        dispatch: Option<&Dispatch>,
+        record: &Delivered<'_>,
+        mut short: Option<ShortWay<'_>>,
+    ) -> Result<Report, DecodeError> {
         let Self { sites, static_sites, rendered } = self;
         let kind = kind(record.bytes);
         if kind >= FIRST_SITE {
             let known = static_sites.of(kind)?;
             let level = known.description.level;
-            let wanted = Wanted::by(&mut known.site, level, None, dispatch, record);
+            let mut wanted = Wanted::by(&mut known.site, level, None, dispatch, record);
             if wanted.is_none() {
                 return Ok(wanted.nobody());
             }
+            if let Some(short) = short.as_mut().filter(|_| wanted.is_certain()) {
+                let values = known.values(record.bytes)?;
+                let StaticSite { site, template, message, .. } = known;
+                let message = match template.literal() {
+                    Some(_) => message.raw(),
+                    None => {
+                        rendered.clear();
+                        template.render(rendered, |out, field| value::show(out, &values[field]));
+                        let bytes = rendered.as_bytes();
+                        RawText { bytes, full: bytes.len() as u64, terminated: bytes }
+                    }
+                };
+                let bad_utf8 = short.push(site, record.time_ns, message, values.into_iter());
+                wanted.is_served(bad_utf8);
+                if wanted.is_none() {
+                    return Ok(wanted.served());
+                }
+            }
+            let known = static_sites.of(kind)?;
             let fields = known.fields(record.bytes)?;
             let message = match known.template.literal() {
                 Some(_) => Message::new(known.message.raw()),
@@ -129,17 +184,25 @@ impl Events {
                 is_shared: false,
                 is_kept: record.is_kept,
             };
-            return Ok(give(&known.site, &subject, wanted, record));
+            return Ok(give(&known.site, &subject, wanted, record, short));
         }
         let raw = decode(record.bytes)?;
         let (site, is_shared) = sites.of(&raw);
         let target = is_shared.then(|| Text::new(raw.target));
-        let wanted = Wanted::by(site, raw.level, target.as_ref(), dispatch, record);
+        let mut wanted = Wanted::by(site, raw.level, target.as_ref(), dispatch, record);
         if wanted.is_none() {
             return Ok(wanted.nobody());
         }
+        if let Some(short) = short.as_mut().filter(|_| wanted.is_certain() && !is_shared && !raw.templated) {
+            let values = raw.fields.iter().map(|field| field.value);
+            let bad_utf8 = short.push(site, record.time_ns, raw.message, values);
+            wanted.is_served(bad_utf8);
+            if wanted.is_none() {
+                return Ok(wanted.served());
+            }
+        }
         let subject = Subject { is_shared, is_kept: record.is_kept, ..dynamic(&raw, rendered) };
-        Ok(give(site, &subject, wanted, record))
+        Ok(give(site, &subject, wanted, record, short))
     }
 
     /// The request for backtraces that an ERROR answers; of another record, none.
@@ -184,6 +247,8 @@ struct Wanted<'d> {
     /// The request for backtraces, if the subscriber does not want the record.
     keep: Option<Arc<Request>>,
     metadata: &'static Metadata<'static>,
+    /// The subscriber has it, on the short way; and whether a text was not UTF-8.
+    served: Option<bool>,
 }
 
 impl<'d> Wanted<'d> {
@@ -197,7 +262,7 @@ impl<'d> Wanted<'d> {
     ) -> Self {
         if record.is_kept {
             let metadata = if shared_target.is_some() { site.metadata } else { site.for_backtrace() };
-            return Self { dispatch, ask: true, calls: SmallVec::new(), keep: None, metadata };
+            return Self { dispatch, ask: true, calls: SmallVec::new(), keep: None, metadata, served: None };
         }
         let interest = site.interest();
         let calls = match shared_target {
@@ -212,7 +277,22 @@ impl<'d> Wanted<'d> {
         } else {
             shared_target.map_or_else(|| site.request(), |target| REQUESTS.of(target.as_str()))
         };
-        Self { dispatch, ask, calls, keep, metadata: site.metadata }
+        Self { dispatch, ask, calls, keep, metadata: site.metadata, served: None }
+    }
+
+    /// Whether the subscriber takes it without being asked.
+    fn is_certain(&self) -> bool {
+        self.dispatch.is_some() && !self.ask
+    }
+
+    fn is_served(&mut self, bad_utf8: bool) {
+        self.dispatch = None;
+        self.served = Some(bad_utf8);
+    }
+
+    /// The report, where the subscriber was the only one.
+    fn served(self) -> Report {
+        Report { outcome: Outcome::Delivered, bad_utf8: self.served == Some(true), ..Report::filtered() }
     }
 
     fn nobody(self) -> Report {
@@ -231,8 +311,18 @@ impl Report {
 }
 
 /// Gives a record to those who want it.
-fn give(site: &Site, subject: &Subject<'_>, wanted: Wanted<'_>, record: &Delivered<'_>) -> Report {
-    let mut report = Report { keep: wanted.keep, ..Report::filtered() };
+fn give(
+    site: &Site,
+    subject: &Subject<'_>,
+    wanted: Wanted<'_>,
+    record: &Delivered<'_>,
+    short: Option<ShortWay<'_>>,
+) -> Report {
+    if let Some(mut short) = short {
+        short.hand_over();
+    }
+    let outcome = if wanted.served.is_some() { Outcome::Delivered } else { Outcome::Filtered };
+    let mut report = Report { outcome, keep: wanted.keep, ..Report::filtered() };
     report.bad_utf8 = site.has_bad_names
         || subject.message.text.was_bad
         || subject.fields.iter().any(|field| field.text.as_ref().is_some_and(|text| text.was_bad));

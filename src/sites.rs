@@ -10,6 +10,7 @@
 
 use crate::backtrace::{REQUESTS, Request};
 use crate::callbacks::{REGISTRY, Registration, Text};
+use crate::output::{Line, Style};
 use crate::record::decode::RawRecord;
 use crate::static_sites;
 use crate::sync::{AtomicU32, Ordering};
@@ -139,6 +140,8 @@ pub struct Site {
     requested_in: u64,
     /// The same with the field `backtrace`.
     with_backtrace: Option<&'static RuntimeSite>,
+    /// What its lines in our own output have in common.
+    line: Option<Box<Line>>,
 }
 
 /// The name of callsites whose events are those of backtraces: our output takes them whatever its filter says.
@@ -158,7 +161,19 @@ impl Site {
             request: None,
             requested_in: 0,
             with_backtrace: None,
+            line: None,
         }
+    }
+
+    /// What its lines have in common.
+    #[inline]
+    pub fn line(&mut self, style: Style) -> &Line {
+        let metadata = self.metadata;
+        let line = self.line.get_or_insert_with(|| Box::new(Line::new(metadata, style)));
+        if line.style != style {
+            **line = Line::new(metadata, style);
+        }
+        line
     }
 
     /// The request for backtraces of its target.

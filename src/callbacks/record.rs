@@ -126,17 +126,11 @@ impl<'a> Text<'a> {
                 let terminated = (raw.terminated.last() == Some(&0)).then_some(raw.terminated);
                 Self { text: Cow::Borrowed(text), terminated, was_bad: false }
             }
-            Err(error) => Self::mended(raw, error),
+            Err(_) => {
+                let (text, was_bad) = raw.mend();
+                Self { text, terminated: None, was_bad }
+            }
         }
-    }
-
-    #[cold]
-    fn mended(raw: RawText<'a>, error: std::str::Utf8Error) -> Self {
-        // A cut may have split the last character: that is no fault of the caller's.
-        let split = raw.is_cut() && error.error_len().is_none();
-        let bytes = if split { &raw.bytes[..error.valid_up_to()] } else { raw.bytes };
-        let text = String::from_utf8_lossy(bytes);
-        Self { was_bad: matches!(text, Cow::Owned(_)), text, terminated: None }
     }
 
     /// The text.

@@ -33,9 +33,9 @@ use crate::config::Config;
 use crate::delivery;
 use crate::dispatch::{self, WRAPPER};
 use crate::engine::{Engine, Sink};
-use crate::event::{Delivered, Events};
+use crate::event::{Delivered, Events, ShortWay};
 use crate::os;
-use crate::output::{Destination, FilterFile, News, Output};
+use crate::output::{Destination, FilterFile, Lines, News, Output};
 use crate::producers::{self, lock};
 use crate::stats::Outcome;
 use crate::sync::Ordering;
@@ -60,6 +60,7 @@ pub struct Drain {
     merge: Merge,
     clock: Option<Calibration>,
     events: Events,
+    lines: Lines,
     output: Option<Arc<Output>>,
     dispatch: Option<Dispatch>,
     filter_generation: u64,
@@ -282,7 +283,7 @@ impl Drain {
 
     /// Delivers what the heads cover now.
     fn take(&mut self, engine: &'static Engine, deadline: Option<Instant>) -> Pass {
-        let Self { lanes, new_lanes, merge, clock, events, output, dispatch, .. } = self;
+        let Self { lanes, new_lanes, merge, clock, events, lines, output, dispatch, .. } = self;
         let Some(clock) = clock else { return Pass::default() };
         let horizon = merge.begin(lanes, |lanes| {
             while let Some(slot) = engine.new_slots.pop() {
@@ -292,6 +293,8 @@ impl Drain {
             }
         });
         let now_ns = clock.wall_ns(horizon.now());
+        // Where the output is our own, nobody else sees its events, and there need not be any.
+        let own = output.as_deref().filter(|_| engine.sink() == Sink::Own);
         let mut taken = 0;
         let mut longest = 0;
         while let Some((index, until)) = merge.next_run() {
@@ -302,31 +305,34 @@ impl Drain {
                 let time_ns = clock.wall_ns(ticks);
                 longest = longest.max(now_ns.saturating_sub(time_ns));
                 delivery::set_time(time_ns);
-                let outcome = Delivery { events, dispatch: dispatch.as_ref(), engine, thread: &thread }
-                    .of_peeked(lane, time_ns, len);
+                let delivery = Delivery { events, lines, own, dispatch: dispatch.as_ref(), engine, thread: &thread };
+                let outcome = delivery.of_peeked(lane, time_ns, len);
                 lane.advance(len, outcome);
                 taken += 1;
-                if output.as_ref().is_some_and(|output| output.buffered() >= CHUNK) || lane.is_quarter_unreleased() {
-                    write(output.as_deref());
+                let is_much = output.as_ref().is_some_and(|output| output.buffered() + lines.len() >= CHUNK);
+                if is_much || lane.is_quarter_unreleased() {
+                    write(output.as_deref(), lines);
                     lanes.iter_mut().for_each(Lane::release);
                     break;
                 }
                 if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                     delivery::leave();
                     merge.abandon();
+                    hand_over(output.as_deref(), lines);
                     return Pass { taken, complete: false, left: true };
                 }
             }
             delivery::leave();
             merge.put_back(&mut lanes[index], index, horizon);
         }
+        hand_over(output.as_deref(), lines);
         engine.totals.longest_delay_ns.fetch_max(longest, Ordering::Relaxed);
         Pass { taken, complete: true, left: lanes.iter().any(Lane::is_left) }
     }
 
     /// Writes what was formatted and gives the rings' bytes back.
     pub(crate) fn write_out(&mut self, engine: &Engine) {
-        write(self.output.as_deref());
+        write(self.output.as_deref(), &mut self.lines);
         self.lanes.iter_mut().for_each(Lane::release);
         let stats = self.output.as_deref().map(Output::stats);
         engine.flush.note_output(stats);
@@ -414,13 +420,14 @@ impl Drain {
     /// Delivers what is kept for the first `ended` targets that were asked for.
     #[cold]
     fn flush_backtraces(&mut self, engine: &'static Engine, ended: usize) {
-        let Self { lanes, events, dispatch, flushes, .. } = self;
+        let Self { lanes, events, lines, dispatch, flushes, .. } = self;
         for target in flushes.drain(..ended) {
             for lane in lanes.iter_mut() {
                 let kept = lane.backtrace.take_target(&target);
                 let thread = lane.thread();
                 delivery::enter(&thread.info);
-                Delivery { events, dispatch: dispatch.as_ref(), engine, thread: &thread }.of_kept(kept);
+                let dispatch = dispatch.as_ref();
+                Delivery { events, lines, own: None, dispatch, engine, thread: &thread }.of_kept(kept);
                 delivery::leave();
             }
         }
@@ -476,7 +483,14 @@ fn report_drops(lanes: &mut [Lane]) {
     }
 }
 
-fn write(output: Option<&Output>) {
+fn hand_over(output: Option<&Output>, lines: &mut Lines) {
+    if let Some(output) = output {
+        lines.hand_over(output);
+    }
+}
+
+fn write(output: Option<&Output>, lines: &mut Lines) {
+    hand_over(output, lines);
     if let Some(output) = output {
         // Counted by the output, and reported by the chores.
         _ = output.write();
@@ -486,6 +500,9 @@ fn write(output: Option<&Output>) {
 /// Delivers records of one thread.
 struct Delivery<'d> {
     events: &'d mut Events,
+    lines: &'d mut Lines,
+    /// Our own output, if it is the subscriber.
+    own: Option<&'d Output>,
     dispatch: Option<&'d Dispatch>,
     engine: &'d Engine,
     thread: &'d lane::LaneThread,
@@ -528,10 +545,11 @@ impl Delivery<'_> {
         to_callbacks: bool,
         is_kept: bool,
     ) -> (Outcome, Option<Arc<Request>>) {
-        let Self { events, dispatch, engine, thread } = self;
+        let Self { events, lines, own, dispatch, engine, thread } = self;
         let (thread_id, thread_name) = (thread.info.id, &*thread.c_name);
         let record = Delivered { bytes, time_ns, thread_id, thread_name, to_callbacks, is_kept };
-        match catch_unwind(AssertUnwindSafe(|| events.deliver(*dispatch, &record))) {
+        let short = own.map(|output| ShortWay { lines, output, thread: &thread.info });
+        match catch_unwind(AssertUnwindSafe(|| events.deliver(*dispatch, &record, short))) {
             Ok(Err(_)) => (Outcome::Failed, None),
             Ok(Ok(report)) => {
                 if report.bad_utf8 {

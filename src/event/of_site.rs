@@ -2,13 +2,17 @@
 
 use super::{Fields, ViewField};
 use crate::callbacks::Place;
-use crate::record::decode::{DecodeError, RawText, values};
+use crate::record::decode::{DecodeError, RawText, RawValue, values};
 use crate::sites::{Shape, Site};
 use crate::static_sites::{self, Description, text};
 use crate::template::Template;
+use smallvec::SmallVec;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
 use tracing_core::dispatcher::Dispatch;
+
+/// The values of a record.
+pub type Values<'a> = SmallVec<[RawValue<'a>; 8]>;
 
 /// The static sites whose records have come, by number.
 #[derive(Debug, Default)]
@@ -117,18 +121,20 @@ impl StaticSite {
         }
     }
 
-    /// The fields of a record of this site.
+    /// The values of a record of this site.
     #[inline]
+    pub fn values<'a>(&self, bytes: &'a [u8]) -> Result<Values<'a>, DecodeError> {
+        let mut all = Values::new();
+        values(bytes, self.description.fields.iter().map(|(type_, _)| *type_), |value| all.push(value))?;
+        Ok(all)
+    }
+
+    /// The fields of a record of this site.
     pub fn fields<'a>(&'a self, bytes: &'a [u8]) -> Result<Fields<'a>, DecodeError> {
-        let mut names = self.description.fields.iter();
-        let mut fields = Fields::new();
-        values(bytes, self.description.fields.iter().map(|(type_, _)| *type_), |value| {
-            if let Some((_, name)) = names.next() {
-                let bytes = text(name);
-                let name = RawText { bytes, full: bytes.len() as u64, terminated: name };
-                fields.push(ViewField::new(name, value));
-            }
-        })?;
-        Ok(fields)
+        let names = self.description.fields.iter().map(|(_, name)| {
+            let bytes = text(name);
+            RawText { bytes, full: bytes.len() as u64, terminated: name }
+        });
+        Ok(names.zip(self.values(bytes)?).map(|(name, value)| ViewField::new(name, value)).collect())
     }
 }

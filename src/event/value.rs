@@ -36,13 +36,8 @@ fn with_cut_mark<'a>(shown: &'a str, raw: RawText<'_>, marked: &'a mut String) -
     if !raw.is_cut() {
         return shown;
     }
-    push_cut(marked, shown, raw);
+    raw.push_cut(marked, shown);
     marked
-}
-
-fn push_cut(out: &mut String, shown: &str, raw: RawText<'_>) {
-    let missing = raw.full - raw.bytes.len() as u64;
-    _ = write!(out, "{shown}… ({missing} bytes more)");
 }
 
 /// Builds the event and gives it to `f`.
@@ -87,22 +82,26 @@ pub fn with_event(
 }
 
 /// Appends a value to a message.
-pub fn show(out: &mut String, field: &ViewField<'_>) {
-    match (&field.value, &field.text) {
-        (RawValue::I64(value), _) => out.push_str(itoa::Buffer::new().format(*value)),
-        (RawValue::U64(value), _) => out.push_str(itoa::Buffer::new().format(*value)),
-        (RawValue::F64(value), _) if value.is_finite() => out.push_str(zmij::Buffer::new().format(*value)),
-        (RawValue::F64(value), _) => _ = write!(out, "{value}"),
-        (RawValue::Bool(value), _) => out.push_str(if *value { "true" } else { "false" }),
-        (RawValue::Pointer(value), _) => _ = write!(out, "{value:#x}"),
-        (RawValue::Text(raw), Some(text)) if raw.is_cut() => push_cut(out, text.as_str(), *raw),
-        (RawValue::Text(_), text) => out.push_str(text.as_ref().map_or("", Text::as_str)),
+#[inline]
+pub fn show(out: &mut String, value: &RawValue<'_>) {
+    match value {
+        RawValue::I64(value) => out.push_str(itoa::Buffer::new().format(*value)),
+        RawValue::U64(value) => out.push_str(itoa::Buffer::new().format(*value)),
+        RawValue::F64(value) if value.is_finite() => out.push_str(zmij::Buffer::new().format(*value)),
+        RawValue::F64(value) => _ = write!(out, "{value}"),
+        RawValue::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        RawValue::Pointer(value) => _ = write!(out, "{value:#x}"),
+        RawValue::Text(raw) => match std::str::from_utf8(raw.bytes) {
+            Ok(text) if !raw.is_cut() => out.push_str(text),
+            _ if raw.is_cut() => raw.push_cut(out, &raw.mend().0),
+            _ => out.push_str(&raw.mend().0),
+        },
     }
 }
 
 /// `name=value`, for the field `context` of records past the table's bounds.
 fn context_of(field: &ViewField<'_>) -> String {
     let mut pair = format!("{}=", Text::new(field.name).as_str());
-    show(&mut pair, field);
+    show(&mut pair, &field.value);
     pair
 }

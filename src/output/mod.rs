@@ -15,6 +15,7 @@ pub(crate) mod filter;
 mod filter_file;
 pub(crate) mod format;
 mod layer;
+mod line;
 mod rotate;
 mod writer;
 
@@ -35,6 +36,7 @@ use self::writer::{Counters, Writer};
 
 pub use self::filter::Directives;
 pub(crate) use self::filter_file::{FilterFile, News};
+pub(crate) use self::line::{Line, Lines};
 pub(crate) use self::writer::{OutputStats, WriteError};
 
 /// How a record is written.
@@ -73,6 +75,13 @@ pub enum Color {
     Never,
     /// Always, in a file as well.
     Always,
+}
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Style {
+    pub(crate) format: Format,
+    pub(crate) color: bool,
 }
 
 /// Settings of an output.
@@ -123,6 +132,19 @@ impl Output {
     /// The subscriber that writes to this output.
     pub(crate) fn dispatch(&self) -> &Dispatch {
         &self.dispatch
+    }
+
+    /// How lines look.
+    pub(crate) fn style(&self) -> Style {
+        let Shared { format, color, .. } = *self.shared.current();
+        Style { format, color: color && format == Format::Text }
+    }
+
+    /// Appends lines, and leaves `lines` empty.
+    pub(crate) fn push_lines(&self, lines: &mut Vec<u8>) {
+        let shared = self.shared.current();
+        let buffered = shared.lock().push_lines(lines);
+        shared.buffered.store(buffered, Ordering::Relaxed);
     }
 
     /// Bytes that are formatted and not yet written.

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 use tracing_core::{Level, dispatcher};
 
+use crate::record::decode::{RawText, RawValue};
+
 use super::testing::{Directory, Fixture, deliver, site};
 use super::*;
 use crate::delivery;
@@ -400,6 +402,94 @@ proptest! {
                     prop_assert!(fields.values().any(|field| field == value.as_str()), "{}", body);
                 }
             }
+        }
+    }
+}
+
+/// A value of a record, and what tracing is given for it.
+fn raw_and_shown(value: &Logged) -> (RawValue<'_>, Box<dyn tracing_core::field::Value + '_>) {
+    match value {
+        Logged::I64(value) => (RawValue::I64(*value), Box::new(*value)),
+        Logged::U64(value) => (RawValue::U64(*value), Box::new(*value)),
+        Logged::F64(value) => (RawValue::F64(*value), Box::new(*value)),
+        Logged::Bool(value) => (RawValue::Bool(*value), Box::new(*value)),
+        Logged::Pointer(value) => {
+            let pointer = std::ptr::without_provenance::<()>(*value as usize);
+            (RawValue::Pointer(*value), Box::new(tracing_core::field::debug(pointer)))
+        }
+        Logged::Text(bytes, missing) => {
+            let raw = RawText { bytes, full: bytes.len() as u64 + missing, terminated: bytes };
+            let mut shown = raw.mend().0.into_owned();
+            if *missing > 0 {
+                shown += &format!("… ({missing} bytes more)");
+            }
+            (RawValue::Text(raw), Box::new(shown))
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Logged {
+    I64(i64),
+    U64(u64),
+    F64(f64),
+    Bool(bool),
+    Pointer(u64),
+    Text(Vec<u8>, u64),
+}
+
+fn logged() -> impl Strategy<Value = Logged> {
+    let text = prop_oneof![
+        any::<Vec<u8>>(),
+        any::<String>().prop_map(String::into_bytes),
+        "[ -~]{0,40}".prop_map(String::into_bytes)
+    ];
+    prop_oneof![
+        any::<i64>().prop_map(Logged::I64),
+        any::<u64>().prop_map(Logged::U64),
+        any::<f64>().prop_map(Logged::F64),
+        Just(Logged::F64(f64::NAN)),
+        any::<bool>().prop_map(Logged::Bool),
+        any::<u64>().prop_map(Logged::Pointer),
+        (text, prop_oneof![Just(0), 1..100_000_u64]).prop_map(|(bytes, missing)| Logged::Text(bytes, missing)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// The short way writes what the layer makes of the event, byte for byte.
+    #[test]
+    fn a_line_is_what_the_layer_writes(
+        level in prop::sample::select(vec![Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE]),
+        target in "[a-z:é\\n]{0,12}",
+        has_file in any::<bool>(),
+        color in prop::sample::select(vec![Color::Never, Color::Always]),
+        message in (any::<Vec<u8>>(), prop_oneof![Just(0), 1..9_u64]),
+        fields in prop::collection::vec(
+            (prop::sample::select(vec!["k", "message", "k#2", "level", "ts", "r#type", "a key", "é\n"]), logged()), 0..6),
+        thread in prop::sample::select(vec!["main", "", "a \x1b thread"]),
+        time_ns in any::<u64>(),
+    ) {
+        let names: Vec<&str> = std::iter::once("message").chain(fields.iter().map(|(name, _)| *name)).collect();
+        let metadata = site(level, &target, &names, has_file.then_some("file.c"));
+        let message = Logged::Text(message.0, message.1);
+        let (raw_message, shown_message) = raw_and_shown(&message);
+        let RawValue::Text(raw_message) = raw_message else { unreachable!("it is a text") };
+        let (raw, shown): (Vec<_>, Vec<_>) = fields.iter().map(|(_, value)| raw_and_shown(value)).unzip();
+        let shown: Vec<_> = std::iter::once(&*shown_message).chain(shown.iter().map(|value| &**value)).collect();
+        for format in FORMATS {
+            let fixture = Fixture::with(format, |config| config.color = color);
+            deliver(thread, 1234);
+            delivery::set_time(time_ns);
+            let by_layer = fixture.event(metadata, &shown);
+            let info = delivery::with_current(|delivery| delivery.thread().clone()).unwrap();
+            let mut lines = Lines::default();
+            let line = Line::new(metadata, fixture.output.style());
+            lines.push(&line, time_ns, &info, raw_message, raw.iter().copied());
+            lines.hand_over(&fixture.output);
+            let both = fixture.written();
+            prop_assert_eq!(&both[by_layer.len()..], by_layer.as_str());
         }
     }
 }

@@ -135,6 +135,16 @@ impl Writer {
         self.buffer.len()
     }
 
+    /// Appends lines to the buffer, leaves `lines` empty, and returns the buffer's length.
+    pub(super) fn push_lines(&mut self, lines: &mut Vec<u8>) -> usize {
+        if self.buffer.is_empty() {
+            std::mem::swap(&mut self.buffer, lines);
+        } else {
+            self.buffer.append(lines);
+        }
+        self.buffer.len()
+    }
+
     /// Writes the buffer; it is empty afterwards in any case.
     pub(super) fn write(&mut self, now: SystemTime, counters: &Counters) -> Result<(), WriteError> {
         if self.buffer.is_empty() {

@@ -3,6 +3,9 @@
 //! Whatever the bytes are, [`decode`] returns a view that lies inside them or an error. It never panics, never reads
 //! outside, and ends after at most [`MAX_FIELDS`] fields. Text is not checked here: it is bytes until somebody shows it.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use super::layout::{CALLED, CUT, HEADER, MAX_FIELDS, TEMPLATE, Type, align8};
 
 /// Why bytes are not a record.
@@ -36,10 +39,30 @@ pub struct RawText<'a> {
     pub terminated: &'a [u8],
 }
 
-impl RawText<'_> {
+impl<'a> RawText<'a> {
     /// Whether bytes were left out.
+    #[inline]
     pub fn is_cut(&self) -> bool {
         self.full > self.bytes.len() as u64
+    }
+
+    /// The text as UTF-8, with U+FFFD in place of bad bytes; and whether there were any. Where it was cut, it ends at a
+    /// character's boundary.
+    pub fn mend(&self) -> (Cow<'a, str>, bool) {
+        let Err(error) = std::str::from_utf8(self.bytes) else {
+            return (String::from_utf8_lossy(self.bytes), false);
+        };
+        // A cut may have split the last character: that is no fault of the caller's.
+        let split = self.is_cut() && error.error_len().is_none();
+        let text = String::from_utf8_lossy(if split { &self.bytes[..error.valid_up_to()] } else { self.bytes });
+        let was_bad = matches!(text, Cow::Owned(_));
+        (text, was_bad)
+    }
+
+    /// Appends this text, as `shown`, and how much is missing.
+    pub fn push_cut(&self, out: &mut String, shown: &str) {
+        let missing = self.full - self.bytes.len() as u64;
+        _ = write!(out, "{shown}… ({missing} bytes more)");
     }
 }
 

@@ -13,7 +13,7 @@
 //! Integers, booleans and finite floating-point numbers are written as such. NaN and the infinities, which JSON does not
 //! have, are `null`. Integers of 128 bits and what is known by its `Debug` alone are strings.
 
-use tracing_core::{Event, Level};
+use tracing_core::{Event, Level, Metadata};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::escape::{push_json, push_json_inner};
@@ -27,6 +27,9 @@ impl Encode for Json {
     const RESERVED: &'static [&'static str] = &[];
     const RESERVED_IN_SPAN: &'static [&'static str] = &["name"];
     const UNIQUE_KEYS: bool = true;
+    const LINE_BEGIN: &'static [u8] = b"{\"timestamp\":\"";
+    const LINE_END: &'static [u8] = b"}\n";
+    const THREAD_LAST: bool = true;
 
     fn key(out: &mut Vec<u8>, name: &str, suffix: Option<Suffix>) {
         out.push(b'"');
@@ -69,21 +72,12 @@ pub(crate) fn push_event<'a, S: LookupSpan<'a>>(
     span: Option<&SpanRef<'a, S>>,
 ) {
     let metadata = event.metadata();
-    scratch.line.extend_from_slice(b"{\"timestamp\":\"");
+    scratch.line.extend_from_slice(Json::LINE_BEGIN);
     scratch.push_time();
     scratch.line.extend_from_slice(level(metadata.level()));
     event.record(&mut Pairs::<Json>::new(&mut scratch.line, &mut scratch.debug, metadata.fields(), Json::RESERVED));
     let line = &mut scratch.line;
-    line.extend_from_slice(b"},\"target\":");
-    push_json(line, metadata.target());
-    if let Some(file) = metadata.file() {
-        line.extend_from_slice(b",\"filename\":");
-        push_json(line, file);
-    }
-    if let Some(number) = metadata.line() {
-        line.extend_from_slice(b",\"line_number\":");
-        push_int(line, number);
-    }
+    push_place(line, metadata);
     if let Some(span) = span {
         line.extend_from_slice(b",\"span\":");
         push_span(span, line);
@@ -96,17 +90,34 @@ pub(crate) fn push_event<'a, S: LookupSpan<'a>>(
         });
         line.push(b']');
     }
-    scratch.push_thread(|line, name, id| {
-        if !name.is_empty() {
-            line.extend_from_slice(b",\"threadName\":");
-            push_json(line, name);
-        }
-        if let Some(id) = id {
-            line.extend_from_slice(b",\"threadId\":");
-            push_int(line, id);
-        }
-    });
-    scratch.line.extend_from_slice(b"}\n");
+    scratch.push_thread(push_thread);
+    scratch.line.extend_from_slice(Json::LINE_END);
+}
+
+/// Appends what follows the fields: the target, and where the statement is.
+pub(crate) fn push_place(line: &mut Vec<u8>, metadata: &Metadata<'_>) {
+    line.extend_from_slice(b"},\"target\":");
+    push_json(line, metadata.target());
+    if let Some(file) = metadata.file() {
+        line.extend_from_slice(b",\"filename\":");
+        push_json(line, file);
+    }
+    if let Some(number) = metadata.line() {
+        line.extend_from_slice(b",\"line_number\":");
+        push_int(line, number);
+    }
+}
+
+/// Appends name and id of a thread, as far as it has them.
+pub(crate) fn push_thread(line: &mut Vec<u8>, name: &str, id: Option<u64>) {
+    if !name.is_empty() {
+        line.extend_from_slice(b",\"threadName\":");
+        push_json(line, name);
+    }
+    if let Some(id) = id {
+        line.extend_from_slice(b",\"threadId\":");
+        push_int(line, id);
+    }
 }
 
 fn push_span<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, out: &mut Vec<u8>) {
@@ -120,7 +131,8 @@ fn push_span<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn level(level: &Level) -> &'static [u8] {
+/// What stands between the time and the first field.
+pub(crate) fn level(level: &Level) -> &'static [u8] {
     match *level {
         Level::ERROR => b"\",\"level\":\"ERROR\",\"fields\":{",
         Level::WARN => b"\",\"level\":\"WARN\",\"fields\":{",

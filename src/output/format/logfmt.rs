@@ -22,6 +22,9 @@ impl Encode for Logfmt {
     const RESERVED: &'static [&'static str] = &["ts", "level", "target", "thread", "thread_id", "span", "msg"];
     const RESERVED_IN_SPAN: &'static [&'static str] = &[];
     const UNIQUE_KEYS: bool = true;
+    const LINE_BEGIN: &'static [u8] = b"ts=";
+    const LINE_END: &'static [u8] = b"\n";
+    const THREAD_LAST: bool = false;
 
     fn key(out: &mut Vec<u8>, name: &str, suffix: Option<Suffix>) {
         push_key(out, name);
@@ -59,20 +62,11 @@ pub(crate) fn push_event<'a, S: LookupSpan<'a>>(
     span: Option<&SpanRef<'a, S>>,
 ) {
     let metadata = event.metadata();
-    scratch.line.extend_from_slice(b"ts=");
+    scratch.line.extend_from_slice(Logfmt::LINE_BEGIN);
     scratch.push_time();
     scratch.line.extend_from_slice(level(metadata.level()));
     push_value(&mut scratch.line, metadata.target());
-    scratch.push_thread(|line, name, id| {
-        if !name.is_empty() {
-            line.extend_from_slice(b" thread=");
-            push_value(line, name);
-        }
-        if let Some(id) = id {
-            line.extend_from_slice(b" thread_id=");
-            push_int(line, id);
-        }
-    });
+    scratch.push_thread(push_thread);
     if let Some(span) = span {
         let Scratch { line, debug, .. } = scratch;
         let start = line.len();
@@ -84,10 +78,23 @@ pub(crate) fn push_event<'a, S: LookupSpan<'a>>(
         push_value(line, debug);
     }
     push_message_and_fields::<Logfmt>(scratch, event);
-    scratch.line.push(b'\n');
+    scratch.line.extend_from_slice(Logfmt::LINE_END);
 }
 
-fn level(level: &Level) -> &'static [u8] {
+/// Appends name and id of a thread, as far as it has them.
+pub(crate) fn push_thread(line: &mut Vec<u8>, name: &str, id: Option<u64>) {
+    if !name.is_empty() {
+        line.extend_from_slice(b" thread=");
+        push_value(line, name);
+    }
+    if let Some(id) = id {
+        line.extend_from_slice(b" thread_id=");
+        push_int(line, id);
+    }
+}
+
+/// What stands between the time and the target.
+pub(crate) fn level(level: &Level) -> &'static [u8] {
     match *level {
         Level::ERROR => b" level=error target=",
         Level::WARN => b" level=warn target=",

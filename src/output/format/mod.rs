@@ -41,6 +41,12 @@ pub(crate) trait Encode {
     const RESERVED_IN_SPAN: &'static [&'static str];
     /// Whether a repeated key must be made unique.
     const UNIQUE_KEYS: bool;
+    /// What a line begins with, before its time.
+    const LINE_BEGIN: &'static [u8];
+    /// What a line ends with.
+    const LINE_END: &'static [u8];
+    /// Whether the thread stands at the end, not before the message.
+    const THREAD_LAST: bool;
 
     /// Writes a key and what follows it; `suffix` makes a repeated key unique.
     fn key(out: &mut Vec<u8>, name: &str, position: Option<Suffix>);
@@ -158,23 +164,34 @@ impl<'a, E: Encode> Pairs<'a, E> {
     /// evaded by one more repetition.
     #[cold]
     fn suffix(&self, name: &str, position: usize) -> Option<Suffix> {
-        let names = || self.fields.iter().enumerate().map(|(at, field)| (at, plain_name(field.name())));
-        let taken = names().take(position).any(|(at, other)| Some(at) != self.message && other == name);
-        if !taken && !self.reserved.contains(&name) {
-            return None;
-        }
-        let mut times = 1;
-        let mut candidate = format!("{name}#{position}");
-        while names().any(|(_, other)| other == candidate) || self.reserved.contains(&candidate.as_str()) {
-            times += 1;
-            let _ = write!(candidate, "#{position}");
-        }
-        Some(Suffix { position, times })
+        suffix(self.fields, self.message, self.reserved, name, position)
     }
 }
 
+/// What makes the key of the field at `position` unique, if anything has to.
+pub(crate) fn suffix(
+    fields: &FieldSet,
+    message: Option<usize>,
+    reserved: &[&str],
+    name: &str,
+    position: usize,
+) -> Option<Suffix> {
+    let names = || fields.iter().enumerate().map(|(at, field)| (at, plain_name(field.name())));
+    let taken = names().take(position).any(|(at, other)| Some(at) != message && other == name);
+    if !taken && !reserved.contains(&name) {
+        return None;
+    }
+    let mut times = 1;
+    let mut candidate = format!("{name}#{position}");
+    while names().any(|(_, other)| other == candidate) || reserved.contains(&candidate.as_str()) {
+        times += 1;
+        let _ = write!(candidate, "#{position}");
+    }
+    Some(Suffix { position, times })
+}
+
 /// A raw identifier's name without its prefix, as tracing's own formats write it.
-fn plain_name(name: &str) -> &str {
+pub(crate) fn plain_name(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
@@ -320,7 +337,7 @@ fn push_span_fields<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, out: &mut Vec<
     }
 }
 
-fn push_int(out: &mut Vec<u8>, value: impl itoa::Integer) {
+pub(crate) fn push_int(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
@@ -388,13 +405,14 @@ impl Scratch {
 
 /// Writes times as `2026-11-22T09:00:00.123456Z`; the part up to the second is kept, since most records share it.
 #[derive(Debug, Default)]
-struct Clock {
+pub(crate) struct Clock {
     second: Option<u64>,
     text: [u8; 20],
 }
 
 impl Clock {
-    fn push(&mut self, out: &mut Vec<u8>, time_ns: u64) {
+    #[inline]
+    pub(crate) fn push(&mut self, out: &mut Vec<u8>, time_ns: u64) {
         let second = time_ns / 1_000_000_000;
         if self.second != Some(second) {
             self.render(second);

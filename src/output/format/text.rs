@@ -22,6 +22,9 @@ impl Encode for Text {
     const RESERVED: &'static [&'static str] = &[];
     const RESERVED_IN_SPAN: &'static [&'static str] = &[];
     const UNIQUE_KEYS: bool = false;
+    const LINE_BEGIN: &'static [u8] = b"";
+    const LINE_END: &'static [u8] = b"\n";
+    const THREAD_LAST: bool = false;
 
     fn key(out: &mut Vec<u8>, name: &str, _: Option<Suffix>) {
         push_value(out, name);
@@ -62,17 +65,7 @@ pub(crate) fn push_event<'a, S: LookupSpan<'a>>(
     }
     scratch.push_time();
     scratch.line.extend_from_slice(level(metadata.level(), color));
-    scratch.push_thread(|line, name, id| {
-        push_text(line, name);
-        if let Some(id) = id {
-            line.push(b'[');
-            push_int(line, id);
-            line.push(b']');
-        }
-        if id.is_some() || !name.is_empty() {
-            line.push(b' ');
-        }
-    });
+    scratch.push_thread(push_thread);
     if let Some(span) = span {
         push_scope(span, &mut scratch.line, &push_span);
         scratch.line.push(b' ');
@@ -80,7 +73,20 @@ pub(crate) fn push_event<'a, S: LookupSpan<'a>>(
     push_text(&mut scratch.line, metadata.target());
     scratch.line.push(b':');
     push_message_and_fields::<Text>(scratch, event);
-    scratch.line.push(b'\n');
+    scratch.line.extend_from_slice(Text::LINE_END);
+}
+
+/// Appends a thread as `name[id] `.
+pub(crate) fn push_thread(line: &mut Vec<u8>, name: &str, id: Option<u64>) {
+    push_text(line, name);
+    if let Some(id) = id {
+        line.push(b'[');
+        push_int(line, id);
+        line.push(b']');
+    }
+    if id.is_some() || !name.is_empty() {
+        line.push(b' ');
+    }
 }
 
 /// Appends a span as `name{fields}:`.
@@ -98,7 +104,7 @@ pub(super) fn push_span<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, out: &mut 
 }
 
 /// The level with the spaces around it, and in colour the end of the dim time before it.
-fn level(level: &Level, color: bool) -> &'static [u8] {
+pub(crate) fn level(level: &Level, color: bool) -> &'static [u8] {
     match (*level, color) {
         (Level::ERROR, false) => b" ERROR ",
         (Level::WARN, false) => b"  WARN ",

@@ -1,0 +1,200 @@
+//! Lines of records: the short way from a record of the drain to the output's buffer.
+//!
+//! The engine's own output is the only one that sees the events it is sent, so for a plain record there need not be any: its
+//! line is put together from what all lines of its callsite have in common, made once ([`Line`]), what those of its thread have
+//! in common ([`Lines`]), and its values. A line is byte for byte what the layer makes of the event (a test compares
+//! them); records inside spans take the long way.
+
+use super::format::{self, Clock, Encode, escape, json::Json, logfmt::Logfmt, text::Text};
+use super::{Format, Output, Style};
+use crate::delivery::ThreadInfo;
+use crate::record::decode::{RawText, RawValue};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use tracing_core::Metadata;
+
+/// What the lines of one callsite have in common, in one style.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) style: Style,
+    /// Between the time and the thread, or the message where the thread comes last.
+    before: Box<[u8]>,
+    /// From there to the message.
+    between: Box<[u8]>,
+    /// Before the value of each field.
+    keys: Box<[Box<[u8]>]>,
+    /// After the fields.
+    after: Box<[u8]>,
+}
+
+impl Line {
+    /// The line of a callsite whose first field is the message.
+    #[cold]
+    pub(crate) fn new(metadata: &'static Metadata<'static>, style: Style) -> Self {
+        let (mut before, mut between, mut after) = (Vec::new(), Vec::new(), Vec::new());
+        let keys = match style.format {
+            Format::Text => {
+                before.extend_from_slice(format::text::level(metadata.level(), style.color));
+                escape::push_text(&mut between, metadata.target());
+                between.push(b':');
+                keys::<Text>(metadata, Some(0), &mut between)
+            }
+            Format::Logfmt => {
+                before.extend_from_slice(format::logfmt::level(metadata.level()));
+                escape::push_value(&mut before, metadata.target());
+                keys::<Logfmt>(metadata, Some(0), &mut between)
+            }
+            Format::Json => {
+                before.extend_from_slice(format::json::level(metadata.level()));
+                format::json::push_place(&mut after, metadata);
+                keys::<Json>(metadata, None, &mut between)
+            }
+        };
+        Self { style, before: before.into(), between: between.into(), keys, after: after.into() }
+    }
+}
+
+/// The keys of all fields but the message, whose own key is appended to `between`. `message`: its position, where it has no
+/// key that another field could repeat.
+fn keys<E: Encode>(
+    metadata: &'static Metadata<'static>,
+    message: Option<usize>,
+    between: &mut Vec<u8>,
+) -> Box<[Box<[u8]>]> {
+    E::message_key(between);
+    let fields = metadata.fields();
+    let key = |(position, name): (usize, &str)| {
+        let mut key = vec![E::SEPARATOR];
+        let name = format::plain_name(name);
+        let suffix = if E::UNIQUE_KEYS { format::suffix(fields, message, E::RESERVED, name, position) } else { None };
+        E::key(&mut key, name, suffix);
+        key.into_boxed_slice()
+    };
+    fields.iter().map(|field| field.name()).enumerate().skip(1).map(key).collect()
+}
+
+/// Lines on their way to the output.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    lines: Vec<u8>,
+    clock: Clock,
+    /// The thread whose lines come, as it is shown.
+    thread: Option<(Arc<ThreadInfo>, Style)>,
+    thread_text: Vec<u8>,
+    scratch: String,
+}
+
+impl Lines {
+    /// Appends the line of a record. Returns whether a text was not UTF-8.
+    #[inline]
+    pub(crate) fn push<'a>(
+        &mut self,
+        line: &Line,
+        time_ns: u64,
+        thread: &Arc<ThreadInfo>,
+        message: RawText<'_>,
+        values: impl Iterator<Item = RawValue<'a>>,
+    ) -> bool {
+        if self.thread.as_ref().is_none_or(|(known, style)| !Arc::ptr_eq(known, thread) || *style != line.style) {
+            self.show_thread(thread, line.style);
+        }
+        match line.style.format {
+            Format::Text => self.push_as::<Text>(line, time_ns, message, values),
+            Format::Logfmt => self.push_as::<Logfmt>(line, time_ns, message, values),
+            Format::Json => self.push_as::<Json>(line, time_ns, message, values),
+        }
+    }
+
+    #[inline]
+    fn push_as<'a, E: Encode>(
+        &mut self,
+        line: &Line,
+        time_ns: u64,
+        message: RawText<'_>,
+        values: impl Iterator<Item = RawValue<'a>>,
+    ) -> bool {
+        let Self { lines, clock, thread_text, scratch, .. } = self;
+        let mut any_bad = false;
+        lines.extend_from_slice(if line.style.color { b"\x1b[2m" } else { E::LINE_BEGIN });
+        clock.push(lines, time_ns);
+        lines.extend_from_slice(&line.before);
+        if !E::THREAD_LAST {
+            lines.extend_from_slice(thread_text);
+        }
+        lines.extend_from_slice(&line.between);
+        any_bad |= push_raw(lines, scratch, message, E::message);
+        for (key, value) in line.keys.iter().zip(values) {
+            lines.extend_from_slice(key);
+            match value {
+                RawValue::I64(value) => format::push_int(lines, value),
+                RawValue::U64(value) => format::push_int(lines, value),
+                RawValue::F64(value) => E::float(lines, value),
+                RawValue::Bool(value) => lines.extend_from_slice(if value { b"true" } else { b"false" }),
+                RawValue::Pointer(value) => {
+                    scratch.clear();
+                    _ = write!(scratch, "{value:#x}");
+                    E::debug(lines, scratch);
+                }
+                RawValue::Text(raw) => any_bad |= push_raw(lines, scratch, raw, E::text),
+            }
+        }
+        lines.extend_from_slice(&line.after);
+        if E::THREAD_LAST {
+            lines.extend_from_slice(thread_text);
+        }
+        lines.extend_from_slice(E::LINE_END);
+        any_bad
+    }
+
+    #[cold]
+    fn show_thread(&mut self, thread: &Arc<ThreadInfo>, style: Style) {
+        self.thread_text.clear();
+        let push = match style.format {
+            Format::Text => format::text::push_thread,
+            Format::Logfmt => format::logfmt::push_thread,
+            Format::Json => format::json::push_thread,
+        };
+        push(&mut self.thread_text, &thread.name, Some(thread.id));
+        self.thread = Some((thread.clone(), style));
+    }
+
+    /// Bytes that wait.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Gives the lines to the output, in front of what it is given next.
+    #[inline]
+    pub(crate) fn hand_over(&mut self, output: &Output) {
+        if !self.lines.is_empty() {
+            output.push_lines(&mut self.lines);
+        }
+    }
+}
+
+/// Appends a text, fit to show. Returns whether it was not UTF-8.
+#[inline]
+fn push_raw(out: &mut Vec<u8>, scratch: &mut String, raw: RawText<'_>, push: impl Fn(&mut Vec<u8>, &str)) -> bool {
+    match std::str::from_utf8(raw.bytes) {
+        Ok(text) if !raw.is_cut() => {
+            push(out, text);
+            false
+        }
+        _ => push_mended(out, scratch, raw, push),
+    }
+}
+
+#[cold]
+fn push_mended(out: &mut Vec<u8>, scratch: &mut String, raw: RawText<'_>, push: impl Fn(&mut Vec<u8>, &str)) -> bool {
+    let (text, was_bad): (Cow<'_, str>, bool) = raw.mend();
+    if raw.is_cut() {
+        scratch.clear();
+        raw.push_cut(scratch, &text);
+        push(out, scratch);
+    } else {
+        push(out, &text);
+    }
+    was_bad
+}
