@@ -404,6 +404,11 @@ LOGFUSION_ALWAYS_INLINE logfusion_push logfusion_push_begin(logfusion_producer *
 
 /* Copies a text of a usual length with a few moves of a fixed size, of which the last may overlap. */
 LOGFUSION_ALWAYS_INLINE void logfusion_copy(unsigned char *to, const char *from, size_t length) {
+    if (__builtin_constant_p(length)) {
+        memcpy(to, from, length);
+        return;
+    }
+    __asm__("" : "+r"(from)); /* else gcc warns of the steps that a short array would not take */
     if (length - 16 <= 48) { /* 16 to 64 */
         memcpy(to, from, 16);
         if (length > 32) {

@@ -13,6 +13,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -40,13 +41,6 @@ static void must(int status, const char *what) {
         logfusion_last_error(why, sizeof why);
         fprintf(stderr, "game_loop: %s: %s (%s)\n", what, logfusion_status_text(status), why);
         exit(1);
-    }
-}
-
-/* A dropped record is no reason to stop a game; the ledger counts it. */
-static void logged(int status) {
-    if (status != LOGFUSION_E_DROPPED) {
-        must(status, "log");
     }
 }
 
@@ -171,20 +165,16 @@ static void *physics(void *start) {
     for (int step = 0; step < SECONDS * PHYSICS_HZ; step++) {
         double began = now_ms();
         for (int i = 0; i < CONTACTS_A_STEP; i++) {
-            const logfusion_field fields[] = {
-                logfusion_field_i64("body", chance(&seed, 4096)),
-                logfusion_field_i64("other", chance(&seed, 4096)),
-                logfusion_field_f64("impulse", chance(&seed, 100000) / 100.0),
-                logfusion_field_bool("resting", chance(&seed, 8) == 0),
-            };
-            logged(logfusion_log_fields(LOGFUSION_DEBUG, "game::physics::contact", "contact", fields, 4));
+            LF_DEBUG("game::physics::contact", "contact", LF_KV("body", (int)chance(&seed, 4096)),
+                     LF_KV("other", (int)chance(&seed, 4096)), LF_KV("impulse", chance(&seed, 100000) / 100.0),
+                     LF_KV("resting", (bool)(chance(&seed, 8) == 0)));
         }
         if (chance(&seed, 4) == 0) {
-            logged(logfusion_logf(LOGFUSION_WARN, "game::physics",
-                                  "body %" PRIu32 " left the world at step %d, put back", chance(&seed, 4096), step));
+            LF_WARN("game::physics", "body {body} left the world at step {step}, put back",
+                    LF_KV("body", chance(&seed, 4096)), LF_KV("step", step));
         }
-        logged(logfusion_logf(LOGFUSION_DEBUG, "game::physics", "step %d: %d contacts in %.3f ms", step,
-                              CONTACTS_A_STEP, now_ms() - began));
+        LF_DEBUG("game::physics", "step {step}: {contacts} contacts in {ms} ms", LF_KV("step", step),
+                 LF_KV("contacts", (int)CONTACTS_A_STEP), LF_KV("ms", now_ms() - began));
         next_tick(&tick, PHYSICS_HZ);
     }
     return NULL;
@@ -208,16 +198,11 @@ static void *network(void *start) {
         must(accepted < 0 ? (int)accepted : LOGFUSION_OK, "batch");
 
         if (chance(&seed, 3) == 0) {
-            const logfusion_field fields[] = {
-                logfusion_field_text("peer", "10.0.0.7:4000"),
-                logfusion_field_u64("rtt_us", 18000 + chance(&seed, 90000)),
-                logfusion_field_u64("resent", chance(&seed, 12)),
-            };
-            logged(logfusion_log_fields(LOGFUSION_WARN, "game::net", "slow peer", fields, 3));
+            LF_WARN("game::net", "slow peer", LF_KV("peer", "10.0.0.7:4000"),
+                    LF_KV("rtt_us", 18000 + chance(&seed, 90000)), LF_KV("resent", chance(&seed, 12)));
         }
         if (i == NETWORK_HZ) {
-            logged(logfusion_log(LOGFUSION_ERROR, "game::net::session",
-                                 "peer 10.0.0.23:4000 timed out, session closed"));
+            LF_ERROR("game::net::session", "peer {peer} timed out, session closed", LF_KV("peer", "10.0.0.23:4000"));
         }
         next_tick(&tick, NETWORK_HZ);
     }
@@ -230,16 +215,16 @@ static void *audio(void *start) {
 
     must(logfusion_set_thread_name("audio"), "thread name");
     for (int buffer = 0; buffer < SECONDS * AUDIO_HZ; buffer++) {
-        /* The filter of this program turns these off. */
+        /* The filter of this program turns these off: one load each, and no gain is computed. */
         for (int voice = 0; voice < VOICES; voice++) {
-            logged(logfusion_logf(LOGFUSION_TRACE, "game::audio::mixer", "voice %d gain %.2f", voice,
-                                  chance(&seed, 100) / 100.0));
+            LF_TRACE("game::audio::mixer", "voice {voice} gain {gain}", LF_KV("voice", voice),
+                     LF_KV("gain", chance(&seed, 100) / 100.0));
         }
-        logged(logfusion_logf(LOGFUSION_DEBUG, "game::audio", "buffer %d: %d voices, peak %.1f dB", buffer, VOICES,
-                              -(double)chance(&seed, 400) / 10));
+        LF_DEBUG("game::audio", "buffer {buffer}: {voices} voices, peak {db} dB", LF_KV("buffer", buffer),
+                 LF_KV("voices", (int)VOICES), LF_KV("db", -(double)chance(&seed, 400) / 10));
         if (chance(&seed, 60) == 0) {
-            logged(logfusion_logf(LOGFUSION_WARN, "game::audio",
-                                  "buffer %d was late, %" PRIu32 " samples of silence", buffer, chance(&seed, 480)));
+            LF_WARN("game::audio", "buffer {buffer} was late, {samples} samples of silence", LF_KV("buffer", buffer),
+                    LF_KV("samples", chance(&seed, 480)));
         }
         next_tick(&tick, AUDIO_HZ);
     }
@@ -252,14 +237,14 @@ static void render(struct timespec tick) {
     for (int frame = 0; frame < SECONDS * FRAME_HZ; frame++) {
         double began = now_ms();
         for (int sprite = 0; sprite < SPRITES_A_FRAME; sprite++) {
-            logged(logfusion_logf(LOGFUSION_DEBUG, "game::render::sprite", "draw ship_%02d at %" PRIu32 ",%" PRIu32,
-                                  sprite, chance(&seed, 1920), chance(&seed, 1080)));
+            LF_DEBUG("game::render::sprite", "draw ship_{sprite} at {x},{y}", LF_KV("sprite", sprite),
+                     LF_KV("x", chance(&seed, 1920)), LF_KV("y", chance(&seed, 1080)));
         }
         if (frame % FRAME_HZ == 0) {
-            logged(logfusion_log(LOGFUSION_INFO, "game::save", "autosave written to slot 1 \xe2\x80\x93 42 KiB"));
+            LF_INFO("game::save", "autosave written to slot {slot} \xe2\x80\x93 42 KiB", LF_KV("slot", 1));
         }
-        logged(logfusion_logf(LOGFUSION_INFO, "game::render", "frame %d: %d sprites in %.3f ms", frame, SPRITES_A_FRAME,
-                              now_ms() - began));
+        LF_INFO("game::render", "frame {frame}: {sprites} sprites in {ms} ms", LF_KV("frame", frame),
+                LF_KV("sprites", (int)SPRITES_A_FRAME), LF_KV("ms", now_ms() - began));
         next_tick(&tick, FRAME_HZ);
     }
 }

@@ -52,7 +52,7 @@ static inline const char *check_start(int argc, char **argv) {
         "LOGFUSION_LOG",         "RUST_LOG",               "LOGFUSION_FORMAT",    "LOGFUSION_OUTPUT",
         "LOGFUSION_COLOR",       "LOGFUSION_ROTATE_BYTES", "LOGFUSION_ROTATE",    "LOGFUSION_KEEP_FILES",
         "LOGFUSION_RING_BYTES",  "LOGFUSION_RINGS_MAX_BYTES", "LOGFUSION_OVERFLOW", "LOGFUSION_IDLE_US",
-        "LOGFUSION_DRAIN",       "LOGFUSION_DRAIN_CPU",
+        "LOGFUSION_DRAIN",       "LOGFUSION_DRAIN_CPU",    "LOGFUSION_CLOCK",     "LOGFUSION_FILTER_FILE",
     };
     if (argc != 2) {
         fprintf(stderr, "usage: %s SCRATCH_DIRECTORY\n", argv[0]);
@@ -78,7 +78,7 @@ static inline const char *check_path(char *buffer, size_t size, const char *dire
 static inline char *check_read(const char *path) {
     FILE *file = fopen(path, "rb");
     size_t capacity = 1 << 16, length = 0;
-    char *text = malloc(capacity);
+    char *text = (char *)malloc(capacity);
     if (text == NULL) {
         abort();
     }
@@ -88,7 +88,7 @@ static inline char *check_read(const char *path) {
             length += got;
             if (length == capacity - 1) {
                 capacity *= 2;
-                text = realloc(text, capacity);
+                text = (char *)realloc(text, capacity);
                 if (text == NULL) {
                     abort();
                 }
