@@ -243,11 +243,15 @@ typedef struct logfusion_config {
      * threads as good as that resolution. It counts for threads whose first record comes after the start.
      * [LOGFUSION_CLOCK: tsc, coarse] */
     int clock;
+
+    /* Switch: when a span ends, the output has a line with its `duration_ns`, at the span's level. Default no.
+     * [LOGFUSION_SPAN_CLOSE: yes, no] */
+    int span_close;
 } logfusion_config;
 
 /* Initialises a logfusion_config with the defaults. */
 #define LOGFUSION_CONFIG_INIT                                                                                          \
-    { sizeof(logfusion_config), NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(logfusion_config), NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Starts the engine now, not at the first record. May block on opening the output.
@@ -557,6 +561,50 @@ LOGFUSION_API int logfusion_backtrace(const char *target, size_t records);
  */
 LOGFUSION_API int logfusion_backtrace_flush(const char *target);
 
+/* -------------------------------------------------------------------------------------------- Spans and context */
+
+/* Most spans that a thread is in at one time. */
+#define LOGFUSION_SPANS_MAX 64
+
+/*
+ * A span says what the thread is at: what it logs until the span is left is inside of it. Outputs show the spans around a
+ * record, Rust subscribers get them as tracing spans. LF_SPAN (logfusion_statements.h) is a span for the rest of a
+ * block, and what most programs want; these functions are for spans that no block encloses, and for other languages.
+ *
+ * logfusion_span_enter enters one; arguments and wrong ones as logfusion_log_fields, with a name of at most 1,024 bytes
+ * for the message. Returns a number to leave it with. 0: nobody wants the level, name is NULL, count * sizeof(field) is
+ * above PTRDIFF_MAX, or the thread is in LOGFUSION_SPANS_MAX spans (LOGFUSION_E_SIZE in the last error).
+ *
+ * logfusion_span_exit leaves it, on the same thread, and with it every span that was entered inside of it; 0 is no span, and
+ * LOGFUSION_OK. LOGFUSION_E_UNKNOWN: it is not open on this thread.
+ *
+ * Both cost a log call each, and the ledger counts them as one: an entry at the span's level, an exit as a WARN record, so that
+ * a flood of lesser ones does not push it out. If an entry is dropped, what is logged inside is delivered without the
+ * span. If an exit is missing (longjmp), records are shown in the span until one around it is left or the thread ends.
+ * A fiber must not move to another thread inside a span. Not for signal handlers.
+ */
+LOGFUSION_API uint64_t logfusion_span_enter(int level, const char *target, const char *name,
+                                            const logfusion_field *fields, size_t count);
+LOGFUSION_API int logfusion_span_exit(uint64_t span);
+
+/*
+ * For C code that Rust calls: enters the Rust span that is current on this thread (tracing's), so that what C logs is
+ * inside of it. To be left with logfusion_span_exit. The span stays open until then and until the records before
+ * have been delivered. 0: there is none, or the thread is in LOGFUSION_SPANS_MAX spans. Takes short locks.
+ */
+LOGFUSION_API uint64_t logfusion_span_attach(void);
+
+/*
+ * The context of the calling thread: keys and values that go with each record that it logs from then on. Outputs
+ * show them as fields `context.KEY`; Rust subscribers get a span `context` around the records. A thread has at most 32
+ * keys; further ones are left out, which the engine reports once. Costs a log call, counted at the level INFO.
+ *
+ * logfusion_context_set sets a key. LOGFUSION_E_NULL: key or value is NULL. LOGFUSION_E_INVALID: key is empty.
+ * logfusion_context_clear removes it, or all with NULL. LOGFUSION_E_DROPPED: the context is what it was.
+ */
+LOGFUSION_API int logfusion_context_set(const char *key, const char *value);
+LOGFUSION_API int logfusion_context_clear(const char *key);
+
 /* ---------------------------------------------------------------------------------------------------- Callbacks */
 
 /* A delivered record, as a callback sees it. Nothing in it outlives the call. Texts are UTF-8 and NUL-terminated. */
@@ -753,7 +801,7 @@ LOGFUSION_API const char *logfusion_version(void);
 #ifdef LOGFUSION_LAYOUT
 LOGFUSION_LAYOUT(sizeof(int) == 4 && sizeof(double) == 8);
 
-LOGFUSION_LAYOUT(sizeof(logfusion_config) == 120);
+LOGFUSION_LAYOUT(sizeof(logfusion_config) == 128);
 LOGFUSION_LAYOUT(offsetof(logfusion_config, size) == 0);
 LOGFUSION_LAYOUT(offsetof(logfusion_config, filter) == 8);
 LOGFUSION_LAYOUT(offsetof(logfusion_config, output) == 16);
@@ -776,6 +824,7 @@ LOGFUSION_LAYOUT(offsetof(logfusion_config, drain_cpu) == 104);
 LOGFUSION_LAYOUT(offsetof(logfusion_config, drain_priority) == 108);
 LOGFUSION_LAYOUT(offsetof(logfusion_config, global_default) == 112);
 LOGFUSION_LAYOUT(offsetof(logfusion_config, clock) == 116);
+LOGFUSION_LAYOUT(offsetof(logfusion_config, span_close) == 120);
 
 LOGFUSION_LAYOUT(sizeof(logfusion_field) == 32);
 LOGFUSION_LAYOUT(offsetof(logfusion_field, name) == 0);

@@ -27,6 +27,10 @@
  * How many were suppressed since the last record is its field `suppressed` (but for ONCE, which has no next one).
  * They are counted while the statement is enabled.
  *
+ * Spans       LF_SPAN(target, name, fields…) enters a span of the level INFO, LF_SPAN_AT(level, target, name, fields…) one
+ *             of another, until the end of the block that it stands in: see "Spans and context" in logfusion.h. A static
+ *             site as well; its name is a literal, and no template.
+ *
  * Plugins     The words of a shared object's sites are withdrawn by a destructor of this header, which runs after all other
  *             destructors of the object: dlclose is safe as soon as no thread runs the object's code. Records that are queued
  *             then stay readable. (In C++, statements in templates and inline functions make gcc keep the object
@@ -58,6 +62,9 @@ extern "C" {
 #define LOGFUSION_SITE_OFF 1  /* nobody wants the records */
 #define LOGFUSION_SITE_CALL 2 /* wanted; the library writes them */
 #define LOGFUSION_SITE_FIRST 64
+
+/* Set in the level of a site that is a span's. */
+#define LOGFUSION_SITE_SPAN 16
 
 typedef struct logfusion_site_field {
     const char *name;
@@ -107,6 +114,8 @@ typedef struct logfusion_producer {
  * `here` is not NULL, is set to the thread's producer where statements may use it. `mark` is an address in the frame
  * of the statement.
  *
+ * logfusion_site_span_enter enters the span of a site.
+ *
  * logfusion_site_pushed does what is due after a push: the next limit, a wake, a late delivery.
  *
  * logfusion_site_rate counts a statement that may log `per_second` times; 1: log now, and *suppressed is set.
@@ -116,6 +125,8 @@ typedef struct logfusion_producer {
 LOGFUSION_API uint32_t logfusion_site_ask(logfusion_site *site);
 LOGFUSION_API void logfusion_site_push(const logfusion_site *site, uint32_t word, const logfusion_value *values,
                                        const void *mark, logfusion_producer **here);
+LOGFUSION_API uint64_t logfusion_site_span_enter(const logfusion_site *site, uint32_t word, const logfusion_value *values,
+                                                 const void *mark);
 LOGFUSION_API void logfusion_site_pushed(int level);
 LOGFUSION_API int logfusion_site_rate(uint64_t *state, uint32_t per_second, uint64_t *suppressed);
 LOGFUSION_API void logfusion_sites_withdraw(const void *module);
@@ -490,9 +501,12 @@ LOGFUSION_ALWAYS_INLINE void logfusion_push_end(const logfusion_push *push, cons
     } while (0)
 #endif
 
+#define LOGFUSION_ALL_VALUES(...)                                                                                      \
+    const logfusion_value logfusion_all[] = {LOGFUSION_EACH(LOGFUSION_LIST, __VA_ARGS__){0, 0}}
+
 #define LOGFUSION_CALL_PUSH(mark, here, ...)                                                                           \
     do {                                                                                                               \
-        const logfusion_value logfusion_all[] = {LOGFUSION_EACH(LOGFUSION_LIST, __VA_ARGS__){0, 0}};                   \
+        LOGFUSION_ALL_VALUES(__VA_ARGS__);                                                                             \
         logfusion_site_push(&logfusion_this_site, logfusion_word, logfusion_all, mark, here);                          \
     } while (0)
 
@@ -677,9 +691,57 @@ LOGFUSION_ALWAYS_INLINE int logfusion_first(uint64_t *gate) {
 #define LF_DEBUG_RATE(per_second, target, ...) LF_LOG_RATE(LOGFUSION_DEBUG, per_second, target, __VA_ARGS__)
 #define LF_TRACE_RATE(per_second, target, ...) LF_LOG_RATE(LOGFUSION_TRACE, per_second, target, __VA_ARGS__)
 
+/* The number of the span that is entered, or 0. */
+#define LOGFUSION_ENTER(level, target, ...)                                                                            \
+    __extension__({                                                                                                    \
+        uint64_t logfusion_entered = 0;                                                                                \
+        if ((level) <= LOGFUSION_MIN_LEVEL) {                                                                          \
+            LOGFUSION_WITH_SITE((level) | LOGFUSION_SITE_SPAN, target, __VA_ARGS__) {                                  \
+                const char logfusion_mark = 0;                                                                         \
+                LOGFUSION_EACH(LOGFUSION_EVALUATE, __VA_ARGS__)                                                        \
+                LOGFUSION_ALL_VALUES(__VA_ARGS__);                                                                     \
+                logfusion_entered =                                                                                    \
+                    logfusion_site_span_enter(&logfusion_this_site, logfusion_word, logfusion_all, &logfusion_mark);   \
+            }                                                                                                          \
+        }                                                                                                              \
+        logfusion_entered;                                                                                             \
+    })
+
 #ifdef __cplusplus
 }
+namespace logfusion {
+/* A span that has been entered, until the end of its scope. */
+class entered_span {
+  public:
+    explicit entered_span(uint64_t number) noexcept : number_(number) {}
+    entered_span(const entered_span &) = delete;
+    entered_span &operator=(const entered_span &) = delete;
+    ~entered_span() {
+        if (number_ != 0) {
+            logfusion_span_exit(number_);
+        }
+    }
+
+  private:
+    uint64_t number_;
+};
+} // namespace logfusion
+
+#define LF_SPAN_AT(level, target, ...)                                                                                 \
+    const ::logfusion::entered_span LOGFUSION_JOIN(logfusion_span_, __LINE__)(LOGFUSION_ENTER(level, target, __VA_ARGS__))
+#else
+LOGFUSION_ALWAYS_INLINE void logfusion_leave(const uint64_t *entered) {
+    if (*entered != 0) {
+        logfusion_span_exit(*entered);
+    }
+}
+
+#define LF_SPAN_AT(level, target, ...)                                                                                 \
+    __attribute__((cleanup(logfusion_leave), unused)) const uint64_t LOGFUSION_JOIN(logfusion_span_, __LINE__) =       \
+        LOGFUSION_ENTER(level, target, __VA_ARGS__)
 #endif
+
+#define LF_SPAN(target, ...) LF_SPAN_AT(LOGFUSION_INFO, target, __VA_ARGS__)
 
 #ifdef LOGFUSION_LAYOUT
 LOGFUSION_LAYOUT(sizeof(logfusion_site) == 72);

@@ -250,11 +250,12 @@ const NAME_MAX: usize = 15;
 const FORMATS: [(&str, Format); 3] = [("text", Format::Text), ("logfmt", Format::Logfmt), ("json", Format::Json)];
 const COLORS: [(&str, Color); 3] = [("auto", Color::Auto), ("never", Color::Never), ("always", Color::Always)];
 const ROTATIONS: [(&str, bool); 2] = [("never", false), ("daily", true)];
+const SWITCH: [(&str, bool); 2] = [("no", false), ("yes", true)];
 const CLOCKS: [(&str, Clock); 2] = [("tsc", Clock::Counter), ("coarse", Clock::Coarse)];
 const DRAINS: [(&str, DrainMode); 2] = [("thread", DrainMode::Thread), ("manual", DrainMode::Manual)];
 
 /// All settings that a variable can change or that can hold a value of no use.
-static SETTINGS: [Setting; 17] = [
+static SETTINGS: [Setting; 18] = [
     Setting {
         member: "filter",
         variables: &["LOGFUSION_LOG", "RUST_LOG"],
@@ -308,6 +309,15 @@ static SETTINGS: [Setting; 17] = [
             _ => true,
         },
         reset: |config, defaults| config.output.destination = defaults.output.destination.clone(),
+    },
+    Setting {
+        member: "span_close",
+        variables: &["LOGFUSION_SPAN_CLOSE"],
+        expected: "yes or no",
+        allowed: "yes, no",
+        read: |config, value| set(&mut config.output.span_close, word(&SWITCH, value)),
+        show: |config| name_of(&SWITCH, &config.output.span_close),
+        ..Setting::ANY
     },
     Setting {
         member: "color",
@@ -507,6 +517,7 @@ mod tests {
             ("LOGFUSION_FORMAT", "JSON"),
             ("LOGFUSION_OUTPUT", "/var/log/game.log"),
             ("LOGFUSION_COLOR", "always"),
+            ("LOGFUSION_SPAN_CLOSE", "yes"),
             ("LOGFUSION_ROTATE_BYTES", "10M"),
             ("LOGFUSION_ROTATE", "daily"),
             ("LOGFUSION_KEEP_FILES", "9"),
@@ -529,6 +540,7 @@ mod tests {
                 rotate_bytes: 10 << 20,
                 rotate_daily: true,
                 keep_files: 9,
+                span_close: true,
             },
             ring_bytes: 64 << 10,
             rings_max_bytes: 2 << 30,
@@ -653,7 +665,7 @@ mod tests {
         let mut problems = Vec::new();
         let config = Config::default().with_variables(|_| Some(raw.clone()), &mut problems);
         assert_eq!(config.output.destination, Destination::File(raw.clone().into()));
-        assert_eq!(problems.len(), 13, "all variables but the two paths");
+        assert_eq!(problems.len(), 14, "all variables but the two paths");
         assert_eq!(problems[0].value, "/tmp/\u{FFFD}.log");
     }
 

@@ -28,6 +28,7 @@ pub struct ThreadInfo {
 pub struct Delivery {
     time_ns: u64,
     thread: Arc<ThreadInfo>,
+    span_duration_ns: Option<u64>,
 }
 
 impl Delivery {
@@ -39,6 +40,13 @@ impl Delivery {
     /// The thread that logged the record.
     pub fn thread(&self) -> &Arc<ThreadInfo> {
         &self.thread
+    }
+
+    /// In a layer's `on_close` of a span that C has entered: how long it was in that span, in nanoseconds by its own
+    /// clock. The drain opens and closes such spans later, so a subscriber's own clock would be wrong. `None`: no such span
+    /// is being closed, or it was not left by its own exit.
+    pub fn span_duration_ns(&self) -> Option<u64> {
+        self.span_duration_ns
     }
 }
 
@@ -55,7 +63,9 @@ pub fn with_current<R>(f: impl FnOnce(&Delivery) -> R) -> Option<R> {
 
 /// Enters a run of records of one thread. The drain calls it once a run.
 pub(crate) fn enter(thread: &Arc<ThreadInfo>) {
-    CURRENT.with_borrow_mut(|current| **current = Some(Delivery { time_ns: 0, thread: thread.clone() }));
+    CURRENT.with_borrow_mut(|current| {
+        **current = Some(Delivery { time_ns: 0, thread: thread.clone(), span_duration_ns: None })
+    });
 }
 
 /// Sets the time of the record about to be delivered.
@@ -63,6 +73,15 @@ pub(crate) fn set_time(time_ns: u64) {
     CURRENT.with_borrow_mut(|current| {
         if let Some(delivery) = &mut **current {
             delivery.time_ns = time_ns;
+        }
+    });
+}
+
+/// Sets how long the span lasted that is about to be closed.
+pub(crate) fn set_span_duration(duration_ns: Option<u64>) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(delivery) = &mut **current {
+            delivery.span_duration_ns = duration_ns;
         }
     });
 }

@@ -136,10 +136,9 @@ const MOST_NESTED: usize = 64;
 /// Nested events that were dropped.
 pub static NESTED_DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// Gives an event to a subscriber as the tracing macros do: `enabled` where the callsite's interest says so, and the event
-/// only after it said yes. Returns whether it was given.
+/// Calls `f`, which calls a subscriber: what the subscriber logs meanwhile is queued.
 #[inline]
-pub fn give(dispatch: &Dispatch, ask: bool, event: &Event<'_>) -> bool {
+pub fn with_subscriber<R>(f: impl FnOnce() -> R) -> R {
     struct Leave;
     impl Drop for Leave {
         fn drop(&mut self) {
@@ -148,11 +147,20 @@ pub fn give(dispatch: &Dispatch, ask: bool, event: &Event<'_>) -> bool {
     }
     DELIVERING.set(true);
     let _leave = Leave;
-    if ask && !dispatch.enabled(event.metadata()) {
-        return false;
-    }
-    dispatch.event(event);
-    true
+    f()
+}
+
+/// Gives an event to a subscriber as the tracing macros do: `enabled` where the callsite's interest says so, and the event
+/// only after it said yes. Returns whether it was given.
+#[inline]
+pub fn give(dispatch: &Dispatch, ask: bool, event: &Event<'_>) -> bool {
+    with_subscriber(|| {
+        if ask && !dispatch.enabled(event.metadata()) {
+            return false;
+        }
+        dispatch.event(event);
+        true
+    })
 }
 
 /// Delivers what subscribers logged while they were given an event.

@@ -4,6 +4,7 @@
 //! by them ([`Sites`]), that of a static site carries the site's number ([`StaticSites`]). From there on they are alike.
 
 mod of_site;
+mod span;
 mod value;
 
 use crate::backtrace::{REQUESTS, Request};
@@ -19,8 +20,8 @@ use crate::template::Template;
 use of_site::{StaticSite, StaticSites};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use tracing_core::Metadata;
 use tracing_core::dispatcher::Dispatch;
+use tracing_core::{Event, Metadata};
 
 /// The level ERROR, as a kind too.
 const ERROR: u32 = 1;
@@ -106,6 +107,8 @@ struct Subject<'a> {
     is_shared: bool,
     /// It is part of a backtrace.
     is_kept: bool,
+    /// It is a span, and the message its name.
+    is_span: bool,
 }
 
 /// The fields of a record.
@@ -183,6 +186,7 @@ impl Events {
                 place: Some(known.place.as_place()),
                 is_shared: false,
                 is_kept: record.is_kept,
+                is_span: false,
             };
             return Ok(give(&known.site, &subject, wanted, record, short));
         }
@@ -235,7 +239,8 @@ fn dynamic<'a>(raw: &RawRecord<'a>, rendered: &'a mut String) -> Subject<'a> {
         Message::new(raw.message)
     };
     let (level, called, target) = (raw.level, raw.called, raw.target);
-    Subject { level, called, target, message, fields, place: None, is_shared: false, is_kept: false }
+    let (is_shared, is_kept, is_span) = (false, false, false);
+    Subject { level, called, target, message, fields, place: None, is_shared, is_kept, is_span }
 }
 
 /// Who wants a record.
@@ -327,7 +332,10 @@ fn give(
         || subject.message.text.was_bad
         || subject.fields.iter().any(|field| field.text.as_ref().is_some_and(|text| text.was_bad));
     if let Some(dispatch) = wanted.dispatch {
-        let given = value::with_event(wanted.metadata, subject, |event| dispatch::give(dispatch, wanted.ask, event));
+        let metadata = wanted.metadata;
+        let given = value::with_values(metadata, subject, |values| {
+            dispatch::give(dispatch, wanted.ask, &Event::new(metadata, values))
+        });
         if given {
             report.outcome = Outcome::Delivered;
             report.keep = None;

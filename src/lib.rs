@@ -80,6 +80,8 @@ pub mod ring;
 pub mod run_state;
 #[cfg(not(logfusion_loom))]
 mod sites;
+#[cfg(not(logfusion_loom))]
+mod spans;
 #[allow(unsafe_code, reason = "the words of sites lie in memory of the program")]
 #[cfg(not(logfusion_loom))]
 mod static_sites;
@@ -120,6 +122,7 @@ mod targets;
 pub use self::{
     c_text::{CText, safe_c_str_to_string, safe_string_to_c_str},
     ffi::RingValue,
+    spans::{AttachedSpan, attach_span},
     statement::current_span,
 };
 #[cfg(not(logfusion_loom))]
@@ -136,6 +139,7 @@ pub use tracing as __tracing;
 #[cfg(not(logfusion_loom))]
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::spans::note_c_span;
     pub use crate::statement::{scope, wants};
     pub use crate::targets::TargetSite;
     pub use crate::{ffi as ring, shown};

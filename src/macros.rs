@@ -88,7 +88,8 @@ macro_rules! event {
     };
 }
 
-/// Makes a span of a level: tracing's macro, with the default output of [`info!`](crate::info).
+/// Makes a span of a level: tracing's macro, with the default output of [`info!`](crate::info). On a thread that C has taken
+/// into a span (`LF_SPAN`), its field `c_span` is the name of that one.
 ///
 /// ```
 /// # use logfusion::Level;
@@ -148,7 +149,7 @@ macro_rules! trace_span {
 /// - Values are a [`RingValue`](crate::RingValue): integers, floats, `bool` and text keep their types, `?value` and `%value` are
 ///   text, and a C string is wrapped in a [`CText`](crate::CText). A record has at most 32 fields.
 /// - The arguments are evaluated in a closure: `?`, `return` and `.await` can't leave it.
-/// - The event is made by the drain thread, a moment later: it is in no span of this thread, and registered callbacks see it.
+/// - The event is made by the drain thread, a moment later: it is in no span that Rust has entered, but for [`attach_span`](crate::attach_span), and registered callbacks see it.
 ///   Without text, a field `message` is the message.
 ///
 /// Text is formatted on the calling thread, and takes memory from the heap where it is longer than 128 bytes. Without
@@ -430,8 +431,26 @@ macro_rules! __ring_value {
 macro_rules! __span {
     ($macro:ident $level:ident $($span:tt)+) => {{
         let _scope = $crate::__private::wants(&$crate::Level::$level).then($crate::__private::scope);
-        $crate::__tracing::$macro!($($span)+)
+        $crate::__span_in_c!($macro [] $($span)+)
     }};
+}
+
+/// A span with one field more, `c_span`. What was given is gone through, since it may end with a comma or not; in strides,
+/// since the depth of recursion is limited.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __span_in_c {
+    ($macro:ident [$($span:tt)+] $(,)?) => {{
+        let span = $crate::__tracing::$macro!($($span)+, c_span = $crate::field::Empty);
+        $crate::__private::note_c_span(&span);
+        span
+    }};
+    ($macro:ident [$($span:tt)*] $a:tt $b:tt $c:tt $d:tt $e:tt $f:tt $g:tt $h:tt $($rest:tt)+) => {
+        $crate::__span_in_c!($macro [$($span)* $a $b $c $d $e $f $g $h] $($rest)+)
+    };
+    ($macro:ident [$($span:tt)*] $next:tt $($rest:tt)*) => {
+        $crate::__span_in_c!($macro [$($span)* $next] $($rest)*)
+    };
 }
 
 /// Reads fields and message: `__fields!(macro [context]; …)` calls `macro!([context] [{name, mode, value} …] [message])`.

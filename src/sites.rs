@@ -77,6 +77,8 @@ pub struct Shape<'a> {
     pub place: Option<(&'a str, u32)>,
     /// The number of the static site that it stands for; 0: none.
     pub number: u32,
+    /// The name, if it is a span's.
+    pub span: Option<&'a str>,
 }
 
 /// A callsite that was made at run time and lives for ever.
@@ -89,8 +91,9 @@ struct RuntimeSite {
 }
 
 impl RuntimeSite {
-    /// Makes and registers a callsite. tracing-core keeps it for ever, so it is leaked.
-    fn leak(shape: &Shape<'_>, name: &'static str) -> &'static Self {
+    /// Makes and registers a callsite; `event` is its name if it is an event's. tracing-core keeps it for ever, so it is
+    /// leaked.
+    fn leak(shape: &Shape<'_>, event: &'static str) -> &'static Self {
         let site: &'static Self = Box::leak(Box::new(Self {
             metadata: OnceLock::new(),
             interest: AtomicU32::new(CachedInterest::Never as u32),
@@ -101,7 +104,8 @@ impl RuntimeSite {
         let fields = FieldSet::new(names, Identifier(site));
         let (file, line) = shape.place.map(|(file, line)| (leak(file), line)).unzip();
         let target = leak(shape.target);
-        let metadata = Metadata::new(name, target, level(shape.level), file, line, None, fields, Kind::EVENT);
+        let (name, kind) = shape.span.map_or((event, Kind::EVENT), |name| (leak(name), Kind::SPAN));
+        let metadata = Metadata::new(name, target, level(shape.level), file, line, None, fields, kind);
         site.metadata.get_or_init(|| metadata);
         tracing_core::callsite::register(site);
         site
@@ -194,7 +198,7 @@ impl Site {
             let names: Vec<&str> = metadata.fields().iter().map(|field| field.name()).chain(["backtrace"]).collect();
             let place = metadata.file().zip(metadata.line());
             let level = number(LevelFilter::from_level(*metadata.level()));
-            let shape = Shape { level, target: metadata.target(), names: &names, place, number: 0 };
+            let shape = Shape { level, target: metadata.target(), names: &names, place, number: 0, span: None };
             RuntimeSite::leak(&shape, BACKTRACE)
         });
         callsite.metadata.get().expect("set by `leak`")
@@ -237,7 +241,8 @@ pub struct Sites {
     /// The shape of the record before, and its place: threads log in runs of one shape.
     last: Option<(Arc<[u8]>, usize)>,
     bytes: usize,
-    shared: [Option<Box<Site>>; 5],
+    /// By level, those of events and then those of spans.
+    shared: [Option<Box<Site>>; 10],
     /// The shape of the record at hand; kept for its memory.
     shape: Vec<u8>,
 }
@@ -247,20 +252,35 @@ impl Sites {
     #[inline]
     pub fn of(&mut self, raw: &RawRecord<'_>) -> (&mut Site, bool) {
         write_shape(&mut self.shape, raw);
+        self.of_shape(raw, false)
+    }
+
+    /// The same for a record that describes a span.
+    pub fn of_span(&mut self, raw: &RawRecord<'_>) -> (&mut Site, bool) {
+        write_shape(&mut self.shape, raw);
+        // No event's shape begins with such a level.
+        self.shape[0] |= 0x80;
+        self.shape.extend_from_slice(raw.message.bytes);
+        self.of_shape(raw, true)
+    }
+
+    #[inline]
+    fn of_shape(&mut self, raw: &RawRecord<'_>, is_span: bool) -> (&mut Site, bool) {
         if let Some((last, index)) = &self.last
             && **last == *self.shape
         {
             return (&mut self.sites[*index], false);
         }
         let known = self.by_shape.get_key_value(&*self.shape).map(|(shape, index)| (shape.clone(), *index));
-        self.last = known.or_else(|| self.intern(raw));
+        self.last = known.or_else(|| self.intern(raw, is_span));
         match self.last.as_ref().map(|(_, index)| *index) {
             Some(index) => (&mut self.sites[index], false),
             None => {
-                let shared = self.shared[raw.level as usize - 1].get_or_insert_with(|| {
-                    let names = ["message", "log.target", "context"];
-                    let (level, target) = (raw.level, "logfusion::overflow");
-                    Box::new(Site::new(&Shape { level, target, names: &names, place: None, number: 0 }, false))
+                let index = raw.level as usize - 1 + if is_span { 5 } else { 0 };
+                let shared = self.shared[index].get_or_insert_with(|| {
+                    let names = [if is_span { "log.name" } else { "message" }, "log.target", "context"];
+                    let (level, target, span) = (raw.level, "logfusion::overflow", is_span.then_some("span"));
+                    Box::new(Site::new(&Shape { level, target, names: &names, place: None, number: 0, span }, false))
                 });
                 (shared, true)
             }
@@ -269,17 +289,20 @@ impl Sites {
 
     /// Adds a shape; `None`: the table is full.
     #[cold]
-    fn intern(&mut self, raw: &RawRecord<'_>) -> Option<(Arc<[u8]>, usize)> {
+    fn intern(&mut self, raw: &RawRecord<'_>, is_span: bool) -> Option<(Arc<[u8]>, usize)> {
         if self.sites.len() >= MOST_SITES || self.bytes + self.shape.len() > MOST_SITE_BYTES {
             return None;
         }
         self.bytes += self.shape.len();
         let target = Text::new(raw.target);
         let fields: SmallVec<[Text<'_>; 8]> = raw.fields.iter().map(|field| Text::new(field.name)).collect();
-        let has_bad_names = target.was_bad || fields.iter().any(|name| name.was_bad);
-        let names: Vec<&str> = std::iter::once("message").chain(fields.iter().map(Text::as_str)).collect();
+        let name = Text::new(raw.message);
+        let has_bad_names = target.was_bad || fields.iter().any(|name| name.was_bad) || is_span && name.was_bad;
+        let message = (!is_span).then_some("message");
+        let names: Vec<&str> = message.into_iter().chain(fields.iter().map(Text::as_str)).collect();
         let index = self.sites.len();
-        let shape = Shape { level: raw.level, target: target.as_str(), names: &names, place: None, number: 0 };
+        let span = is_span.then_some(name.as_str());
+        let shape = Shape { level: raw.level, target: target.as_str(), names: &names, place: None, number: 0, span };
         self.sites.push(Site::new(&shape, has_bad_names));
         let shape: Arc<[u8]> = self.shape.as_slice().into();
         self.by_shape.insert(shape.clone(), index);

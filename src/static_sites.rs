@@ -62,6 +62,8 @@ pub const MOST_BYTES: usize = 32 << 20;
 /// A site, as it was described. Texts end with a NUL.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Description {
+    /// It is a span's, whose name is the message.
+    pub is_span: bool,
     /// 1 error … 5 trace.
     pub level: u32,
     /// The line of the statement.

@@ -93,6 +93,7 @@ const config = koffi.struct('logfusion_config', {
     drain_priority: 'int',
     global_default: 'int',
     clock: 'int',
+    span_close: 'int',
 });
 
 function asText(value) {

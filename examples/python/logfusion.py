@@ -113,6 +113,7 @@ class Config(ctypes.Structure):
         ("drain_priority", c_int),
         ("global_default", c_int),
         ("clock", c_int),
+        ("span_close", c_int),
     ]
 
 

@@ -41,14 +41,15 @@ pub struct CConfig {
     pub drain_priority: c_int,
     pub global_default: c_int,
     pub clock: c_int,
+    pub span_close: c_int,
 }
 
 const _: () = {
     use std::mem::offset_of;
     if size_of::<usize>() == 8 {
-        assert!(size_of::<CConfig>() == 120 && offset_of!(CConfig, rotate_bytes) == 32);
+        assert!(size_of::<CConfig>() == 128 && offset_of!(CConfig, rotate_bytes) == 32);
         assert!(offset_of!(CConfig, format) == 64 && offset_of!(CConfig, wake_on_half_full) == 88);
-        assert!(offset_of!(CConfig, drain_pinned) == 100 && offset_of!(CConfig, clock) == 116);
+        assert!(offset_of!(CConfig, drain_pinned) == 100 && offset_of!(CConfig, span_close) == 120);
     }
 };
 
@@ -165,6 +166,7 @@ unsafe fn settings(c: &CConfig) -> Result<Config, c_int> {
         rotate_bytes: c.rotate_bytes,
         rotate_daily: c.rotate == 1,
         keep_files: if c.keep_files == 0 { config.output.keep_files } else { c.keep_files as u32 },
+        span_close: switch("span_close", c.span_close, false)?,
     };
     if c.ring_bytes > 0 {
         within("ring_bytes", c.ring_bytes as i128, 4096, 1 << 30)?;

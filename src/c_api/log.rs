@@ -229,40 +229,14 @@ pub unsafe extern "C" fn logfusion_log_fields(
         if message.is_null() {
             return no_message(NAME);
         }
-        if count > text::MOST / size_of::<CField>() {
-            return fail(Status::Size, format_args!("{NAME}: count is {count}; nothing was logged"));
-        }
         let (level, so_far) = self::level(NAME, level);
         // SAFETY: the caller promises NULL or a NUL-terminated string.
-        let (target, mut so_far) = unsafe { target_of(NAME, target, so_far) };
-        let mut values: SmallVec<[Field<'_>; MAX_FIELDS]> = SmallVec::new();
-        if fields.is_null() && count > 0 {
-            so_far = first(
-                so_far,
-                fail(Status::Null, format_args!("{NAME}: fields is NULL and count {count}; logged without fields")),
-            );
-        } else {
-            for index in 0..count {
-                if values.len() == MAX_FIELDS {
-                    so_far = first(
-                        so_far,
-                        fail(Status::Size, format_args!("{NAME}: more than {MAX_FIELDS} fields; the rest is left out")),
-                    );
-                    break;
-                }
-                // SAFETY: not NULL, the caller promises `count` fields, and `count * size` does not overflow. The
-                // pointer may be misaligned: the field is copied out.
-                let field = unsafe { fields.add(index).read_unaligned() };
-                // SAFETY: the caller's promises for each field.
-                match unsafe { read_field(&field) } {
-                    Ok(field) => values.push(field),
-                    Err((status, reason)) => {
-                        so_far =
-                            first(so_far, fail(status, format_args!("{NAME}: field {index} {reason}; it is left out")));
-                    }
-                }
-            }
-        }
+        let (target, so_far) = unsafe { target_of(NAME, target, so_far) };
+        // SAFETY: the caller's promises.
+        let (mut values, so_far) = match unsafe { read_fields(NAME, fields, count, so_far) } {
+            Ok(read) => read,
+            Err(status) => return status,
+        };
         if !engine::wants(level) {
             return so_far;
         }
@@ -271,6 +245,49 @@ pub unsafe extern "C" fn logfusion_log_fields(
         let message = unsafe { text::terminated(message, producer.max_record()) };
         push(producer, level, target, message, &mut values, so_far)
     })
+}
+
+/// The fields of a record.
+pub type Fields<'a> = SmallVec<[Field<'a>; MAX_FIELDS]>;
+
+/// Reads the fields that can be used, and the status so far; or the status of what cannot be logged.
+///
+/// # Safety
+///
+/// As [`logfusion_log_fields`] says of `fields` and `count`.
+pub unsafe fn read_fields<'a>(
+    function: &str,
+    fields: *const CField,
+    count: usize,
+    mut so_far: c_int,
+) -> Result<(Fields<'a>, c_int), c_int> {
+    let mut values = Fields::new();
+    if count > text::MOST / size_of::<CField>() {
+        return Err(fail(Status::Size, format_args!("{function}: count is {count}; nothing was logged")));
+    }
+    if fields.is_null() && count > 0 {
+        let reason = format_args!("{function}: fields is NULL and count {count}; logged without fields");
+        return Ok((values, first(so_far, fail(Status::Null, reason))));
+    }
+    for index in 0..count {
+        if values.len() == MAX_FIELDS {
+            let reason = format_args!("{function}: more than {MAX_FIELDS} fields; the rest is left out");
+            so_far = first(so_far, fail(Status::Size, reason));
+            break;
+        }
+        // SAFETY: not NULL, the caller promises `count` fields, and `count * size` does not overflow. The pointer may be
+        // misaligned: the field is copied out.
+        let field = unsafe { fields.add(index).read_unaligned() };
+        // SAFETY: the caller's promises for each field.
+        match unsafe { read_field(&field) } {
+            Ok(field) => values.push(field),
+            Err((status, reason)) => {
+                so_far =
+                    first(so_far, fail(status, format_args!("{function}: field {index} {reason}; it is left out")));
+            }
+        }
+    }
+    Ok((values, so_far))
 }
 
 /// Reads one field; or a status and why it can't be used.

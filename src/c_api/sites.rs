@@ -1,13 +1,14 @@
 //! Static call sites: what the macros of `include/logfusion_statements.h` call.
 
 use super::errors::fail;
+use super::log::Fields;
 use super::status::Status;
 use super::{boundary, text};
 use crate::engine;
 use crate::os;
 use crate::producers;
 use crate::rate::Rate;
-use crate::record::encode::{Dynamic, Field, OfSite, Text, Value};
+use crate::record::encode::{Dynamic, Field, LEAST, OfSite, Text, Value};
 use crate::record::layout::{FIRST_SITE, MAX_FIELDS, Type};
 use crate::ring::{Mark, Words};
 use crate::static_sites::{self, CALL, Description, OFF};
@@ -17,6 +18,9 @@ use std::ffi::{c_char, c_int, c_void};
 
 /// The version of the structs below that this library knows.
 const ABI: u32 = 1;
+
+/// Set in the level of a site that is a span's.
+const SPAN: c_int = 16;
 
 /// `logfusion_site`.
 #[repr(C)]
@@ -62,8 +66,9 @@ const _: () = {
 };
 
 impl CSite {
-    fn level(&self) -> u32 {
-        (self.level.clamp(1, 5)) as u32
+    /// 1 to 5.
+    pub fn level(&self) -> u32 {
+        ((self.level & !SPAN).clamp(1, 5)) as u32
     }
 
     /// # Safety
@@ -77,6 +82,32 @@ impl CSite {
         unsafe { std::slice::from_raw_parts(self.fields, self.field_count.min(MAX_FIELDS)) }
     }
 
+    /// Its values.
+    ///
+    /// # Safety
+    ///
+    /// As [`fields`](Self::fields), and `values` has a value of its type for each of them.
+    pub unsafe fn values<'a>(&self, values: *const CSiteValue) -> SmallVec<[Value<'a>; MAX_FIELDS]> {
+        // SAFETY: the caller's promise.
+        let fields = unsafe { self.fields() }.iter().enumerate();
+        // SAFETY: the caller's promise.
+        fields.map(|(index, field)| unsafe { value(field.type_(), &*values.add(index)) }).collect()
+    }
+
+    /// Its target, its message and its fields, for a record that carries everything itself.
+    ///
+    /// # Safety
+    ///
+    /// As [`fields`](Self::fields).
+    pub unsafe fn pairs<'a>(&self, values: &[Value<'a>]) -> (&'a [u8], &'a [u8], Fields<'a>) {
+        // SAFETY: the macros' texts are literals.
+        let name = |text: *const c_char| unsafe { text::name(text) };
+        // SAFETY: the caller's promise.
+        let fields = unsafe { self.fields() }.iter().zip(values);
+        let pairs = fields.map(|(field, value)| Field { name: name(field.name), value: *value }).collect();
+        (name(self.target), name(self.message), pairs)
+    }
+
     /// # Safety
     ///
     /// As [`fields`](Self::fields).
@@ -86,6 +117,7 @@ impl CSite {
         // SAFETY: the caller's promise.
         let fields = unsafe { self.fields() };
         Description {
+            is_span: self.level & SPAN != 0,
             level: self.level(),
             line: u32::try_from(self.line).unwrap_or(0),
             target: copy(self.target),
@@ -167,29 +199,19 @@ pub unsafe extern "C" fn logfusion_site_push(
             fail(Status::Null, format_args!("{NAME}: site is NULL"));
             return;
         };
-        // SAFETY: the caller's promise.
-        let fields = unsafe { site.fields() };
-        let mut all: SmallVec<[Value<'_>; MAX_FIELDS]> = SmallVec::new();
-        for (index, field) in fields.iter().enumerate() {
-            // SAFETY: `values` has one for each field, of its type.
-            all.push(unsafe { value(field.type_(), &*values.add(index)) });
-        }
+        // SAFETY: the caller's promises.
+        let mut all = unsafe { site.values(values) };
         let producer = producers::current();
         let mark = Mark::of_statement(mark.addr());
         let level = site.level();
         let number = word & !CALL;
+        let limit = producer.max_record().max(LEAST);
         if number >= FIRST_SITE {
-            let record = OfSite::measure(number, &mut all, producer.max_record().max(crate::record::encode::LEAST));
+            let record = OfSite::measure(number, &mut all, limit);
             _ = producers::push_at(producer, level, record.size(), mark, |out, ticks| record.write(out, ticks));
         } else {
-            // SAFETY: the macros' texts are literals.
-            let (target, message) = unsafe { (text::name(site.target), text::name(site.message)) };
-            let mut pairs: SmallVec<[Field<'_>; MAX_FIELDS]> = SmallVec::new();
-            for (field, value) in fields.iter().zip(&all) {
-                // SAFETY: as above.
-                pairs.push(Field { name: unsafe { text::name(field.name) }, value: *value });
-            }
-            let limit = producer.max_record().max(crate::record::encode::LEAST);
+            // SAFETY: the site is one of the macros.
+            let (target, message, mut pairs) = unsafe { site.pairs(&all) };
             let record = Dynamic::measure(level, target, Text::new(message), &mut pairs, limit).templated();
             _ = producers::push_at(producer, level, record.size(), mark, |out, ticks| record.write(out, ticks));
         }

@@ -1,6 +1,7 @@
 //! One thread's ring, as the drain sees it.
 
 use super::merge::Horizon;
+use super::scope::Scope;
 use crate::backtrace::Backtrace;
 use crate::delivery::ThreadInfo;
 use crate::producers::Slot;
@@ -41,6 +42,8 @@ pub struct Lane {
     reported: [u64; LEVELS],
     /// What is kept of its records.
     pub backtrace: Backtrace,
+    /// What is around its records.
+    pub scope: Scope,
 }
 
 impl Lane {
@@ -53,7 +56,8 @@ impl Lane {
         let thread = Arc::new(describe(&slot));
         // SAFETY: the caller's promise, one consumer a ring.
         let consumer = unsafe { Consumer::new(SlotRing(slot)) };
-        Self { consumer, thread, reported: [0; LEVELS], backtrace: Backtrace::default() }
+        let (backtrace, scope) = (Backtrace::default(), Scope::default());
+        Self { consumer, thread, reported: [0; LEVELS], backtrace, scope }
     }
 
     /// The slot.

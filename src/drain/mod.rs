@@ -22,11 +22,12 @@ mod flush;
 pub mod lane;
 pub mod merge;
 pub mod pace;
+pub mod scope;
 mod tickets;
 
 pub use flush::{Flush, FlushError};
 
-use crate::backtrace::{Kept, REQUESTS, Request};
+use crate::backtrace::{Backtrace, Kept, REQUESTS, Request};
 use crate::callbacks::Operation;
 use crate::clock::Calibration;
 use crate::config::Config;
@@ -37,11 +38,13 @@ use crate::event::{Delivered, Events, ShortWay};
 use crate::os;
 use crate::output::{Destination, FilterFile, Lines, News, Output};
 use crate::producers::{self, lock};
+use crate::record::decode::{is_envelope, kind};
 use crate::stats::Outcome;
 use crate::sync::Ordering;
 use lane::Lane;
 use merge::Merge;
 use pace::Pace;
+use scope::Scope;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -139,6 +142,7 @@ const CHORES: Duration = Duration::from_millis(250);
 impl Drain {
     /// Takes the output of a new run.
     pub(crate) fn open(&mut self, engine: &'static Engine, output: Option<Arc<Output>>, said: Vec<String>) {
+        self.close_spans();
         self.output = output;
         self.dispatch = None;
         self.to_say = said;
@@ -228,6 +232,7 @@ impl Drain {
             return;
         }
         if let Some(host) = dispatch::host_default() {
+            self.close_spans();
             self.write_out(engine);
             dispatch::set_current(host.clone(), None);
             self.dispatch = Some(host);
@@ -262,6 +267,11 @@ impl Drain {
             self.dispatch = Some(Dispatch::none());
             self.rebuild(engine);
         }
+    }
+
+    /// Closes all spans with the subscriber that has them: there will be another.
+    fn close_spans(&mut self) {
+        self.lanes.iter_mut().for_each(|lane| lane.scope.close());
     }
 
     /// Computes tracing's caches anew, and what callers derive from them.
@@ -301,6 +311,7 @@ impl Drain {
             let lane = &mut lanes[index];
             let thread = lane.thread();
             delivery::enter(&thread.info);
+            lane.scope.enter(events, dispatch.as_ref());
             while let Some((ticks, len)) = lane.next_of_run(until, horizon) {
                 let time_ns = clock.wall_ns(ticks);
                 longest = longest.max(now_ns.saturating_sub(time_ns));
@@ -316,14 +327,17 @@ impl Drain {
                     break;
                 }
                 if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    lane.scope.leave();
                     delivery::leave();
                     merge.abandon();
                     hand_over(output.as_deref(), lines);
                     return Pass { taken, complete: false, left: true };
                 }
             }
+            let lane = &mut lanes[index];
+            lane.scope.leave();
             delivery::leave();
-            merge.put_back(&mut lanes[index], index, horizon);
+            merge.put_back(lane, index, horizon);
         }
         hand_over(output.as_deref(), lines);
         engine.totals.longest_delay_ns.fetch_max(longest, Ordering::Relaxed);
@@ -379,7 +393,8 @@ impl Drain {
         let mut finished: Vec<Lane> = self.lanes.extract_if(.., |lane| lane.is_finished()).collect();
         // Only now nothing can be added to what they dropped.
         report_drops(&mut finished);
-        for lane in finished {
+        for mut lane in finished {
+            lane.scope.end();
             let slot = lane.slot().clone();
             drop(lane);
             lock(&engine.slots).end(&slot);
@@ -512,21 +527,68 @@ impl Delivery<'_> {
     /// Delivers the record that `lane` has peeked.
     #[inline]
     fn of_peeked(mut self, lane: &mut Lane, time_ns: u64, len: usize) -> Outcome {
-        if REQUESTS.max_level() == 0 {
-            return self.give(lane.peeked(len), time_ns, !lane.slot().is_drains_own(), false).0;
+        let to_callbacks = !lane.slot().is_drains_own();
+        if REQUESTS.max_level() == 0 && lane.scope.is_plain() && !is_envelope(kind(lane.peeked(len))) {
+            return self.give(lane.peeked(len), time_ns, to_callbacks, false).0;
         }
+        let mut scope = std::mem::take(&mut lane.scope);
         let mut backtrace = std::mem::take(&mut lane.backtrace);
-        let bytes = lane.peeked(len);
-        if let Some(request) = self.events.answered_by(bytes) {
+        let outcome = self.give_in(&mut scope, &mut backtrace, lane.peeked(len), time_ns, to_callbacks);
+        lane.backtrace = backtrace;
+        lane.scope = scope;
+        outcome
+    }
+
+    /// Delivers a record inside of what is around it, after the backtrace that it calls for.
+    fn give_in(
+        &mut self,
+        scope: &mut Scope,
+        backtrace: &mut Backtrace,
+        bytes: &[u8],
+        time_ns: u64,
+        to_callbacks: bool,
+    ) -> Outcome {
+        if is_envelope(kind(bytes)) {
+            return self.replay(scope, bytes, time_ns);
+        }
+        if REQUESTS.max_level() > 0
+            && let Some(request) = self.events.answered_by(bytes)
+        {
+            // What was kept was logged in other spans than those of now.
+            scope.leave();
             self.of_kept(backtrace.take(&request));
             delivery::set_time(time_ns);
+            scope.enter(self.events, self.dispatch);
         }
-        let (outcome, keep) = self.give(bytes, time_ns, !lane.slot().is_drains_own(), false);
+        scope.settle(self.events, self.dispatch);
+        if !scope.is_plain() {
+            self.hand_over();
+            self.own = None;
+        }
+        let (outcome, keep) = self.give(bytes, time_ns, to_callbacks, false);
         if let Some(request) = keep {
             backtrace.keep(&request, time_ns, bytes);
         }
-        lane.backtrace = backtrace;
         outcome
+    }
+
+    /// Does what an envelope says.
+    #[cold]
+    fn replay(&mut self, scope: &mut Scope, bytes: &[u8], time_ns: u64) -> Outcome {
+        self.hand_over();
+        let Self { events, dispatch, .. } = self;
+        let outcome = scope.replay(events, *dispatch, bytes, time_ns).unwrap_or(Outcome::Failed);
+        if let Some(dispatch) = dispatch {
+            _ = catch_unwind(AssertUnwindSafe(|| dispatch::give_nested(dispatch)));
+        }
+        outcome
+    }
+
+    /// Lines that were put together go before what the subscriber writes now.
+    fn hand_over(&mut self) {
+        if let Some(own) = self.own {
+            self.lines.hand_over(own);
+        }
     }
 
     /// Delivers records that were kept. The ledger has counted them.

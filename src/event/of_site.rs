@@ -99,18 +99,21 @@ impl StaticSite {
         let message = String::from_utf8_lossy(text(&description.message));
         let file = String::from_utf8_lossy(text(&description.file));
         let fields: Vec<_> = description.fields.iter().map(|(_, name)| String::from_utf8_lossy(text(name))).collect();
-        let names: Vec<&str> = std::iter::once("message").chain(fields.iter().map(|name| &**name)).collect();
+        let is_span = description.is_span;
+        let first = (!is_span).then_some("message");
+        let names: Vec<&str> = first.into_iter().chain(fields.iter().map(|name| &**name)).collect();
         let has_bad_names = is_bad(text(&description.target))
             || is_bad(text(&description.message))
             || description.fields.iter().any(|(_, name)| is_bad(text(name)));
         let place = Some((&*file, description.line));
-        let shape = Shape { level: description.level, target: &target, names: &names, place, number };
-        let template = Template::parse(&message, &names[1..]);
+        let span = is_span.then_some(&*message);
+        let shape = Shape { level: description.level, target: &target, names: &names, place, number, span };
+        let template = if is_span { Template::default() } else { Template::parse(&message, &names[1..]) };
         let c_text = |bytes: &[u8]| CStr::from_bytes_until_nul(bytes).map(CStr::to_owned).unwrap_or_default();
         Self {
             site: Site::new(&shape, has_bad_names),
             target: Owned::new(&target),
-            message: Owned::new(template.literal().unwrap_or(&message)),
+            message: Owned::new(template.literal().filter(|_| !is_span).unwrap_or(&message)),
             place: OwnedPlace {
                 file: c_text(&description.file),
                 function: c_text(&description.function),

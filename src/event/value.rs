@@ -5,8 +5,8 @@ use crate::callbacks::{Text, ViewField};
 use crate::record::decode::{RawText, RawValue};
 use smallvec::SmallVec;
 use std::fmt::Write as _;
-use tracing_core::field::{DebugValue, Value, debug};
-use tracing_core::{Event, Metadata};
+use tracing_core::Metadata;
+use tracing_core::field::{DebugValue, Value, ValueSet, debug};
 
 /// A value in the form in which tracing takes it.
 enum Shown<'a> {
@@ -40,13 +40,13 @@ fn with_cut_mark<'a>(shown: &'a str, raw: RawText<'_>, marked: &'a mut String) -
     marked
 }
 
-/// Builds the event and gives it to `f`.
+/// Calls `f` with the values of a subject: of an event the message first, of a span the fields alone.
 #[inline]
-pub fn with_event(
+pub fn with_values<R>(
     metadata: &'static Metadata<'static>,
     subject: &Subject<'_>,
-    f: impl FnOnce(&Event<'_>) -> bool,
-) -> bool {
+    f: impl FnOnce(&ValueSet<'_>) -> R,
+) -> R {
     let fields = &subject.fields;
     let mut marked = String::new();
     let message = with_cut_mark(subject.message.text.as_str(), subject.message.raw, &mut marked);
@@ -55,14 +55,16 @@ pub fn with_event(
         let target = Text::new(subject.target);
         let values = [Shown::Text(message), Shown::Text(target.as_str()), Shown::Text(&context)];
         let values = values.each_ref().map(|value| Some(value.as_value()));
-        return f(&Event::new(metadata, &metadata.fields().value_set_all(&values)));
+        return f(&metadata.fields().value_set_all(&values));
     }
-    if fields.is_empty() && !subject.is_kept {
-        return f(&Event::new(metadata, &metadata.fields().value_set_all(&[Some(&message)])));
+    if fields.is_empty() && !subject.is_kept && !subject.is_span {
+        return f(&metadata.fields().value_set_all(&[Some(&message)]));
     }
     let mut marked: SmallVec<[String; 8]> = SmallVec::from_elem(String::new(), fields.len());
     let mut shown: SmallVec<[Shown<'_>; 9]> = SmallVec::with_capacity(fields.len() + 2);
-    shown.push(Shown::Text(message));
+    if !subject.is_span {
+        shown.push(Shown::Text(message));
+    }
     for (field, marked) in fields.iter().zip(&mut marked) {
         shown.push(match (&field.value, &field.text) {
             (RawValue::Text(raw), Some(text)) => Shown::Text(with_cut_mark(text.as_str(), *raw, marked)),
@@ -78,7 +80,7 @@ pub fn with_event(
         shown.push(Shown::Bool(true));
     }
     let values: SmallVec<[Option<&dyn Value>; 9]> = shown.iter().map(|value| Some(value.as_value())).collect();
-    f(&Event::new(metadata, &metadata.fields().value_set_all(&values)))
+    f(&metadata.fields().value_set_all(&values))
 }
 
 /// Appends a value to a message.

@@ -9,20 +9,23 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Event, Interest, LevelFilter, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::filter::Filter;
 use super::format::json::{self, Json};
+use super::format::logfmt::{self, Logfmt};
 use super::format::text::{self, Text};
-use super::format::{Scratch, SpanFields, logfmt};
+use super::format::{LineOf, Scratch, SpanFields, is_context};
 use super::{Format, Shared};
 use crate::delivery;
 use crate::sites::BACKTRACE;
+use crate::spans;
 
 /// The output as a layer of a subscriber.
 #[derive(Debug)]
@@ -77,6 +80,9 @@ impl<S: Subscriber + for<'lookup> LookupSpan<'lookup>> Layer<S> for OutputLayer 
         if !attributes.fields().is_empty() {
             self.record_span(id, &context, |visitor| attributes.record(visitor));
         }
+        if delivery::with_current(|_| ()).is_none() {
+            self.note_rust_span(attributes.metadata(), id, &context);
+        }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
@@ -88,27 +94,73 @@ impl<S: Subscriber + for<'lookup> LookupSpan<'lookup>> Layer<S> for OutputLayer 
         if shared.discards {
             return;
         }
-        let Some(_nesting) = Nesting::enter() else {
-            shared.counters.lost(1);
-            return;
-        };
-        let span = context.event_span(event);
-        let mut scratch = Scratch::take();
-        scratch.line.clear();
-        match shared.format {
-            Format::Text => text::push_event(&mut scratch, event, span.as_ref(), shared.color),
-            Format::Logfmt => logfmt::push_event(&mut scratch, event, span.as_ref()),
-            Format::Json => json::push_event(&mut scratch, event, span.as_ref()),
-        }
-        let delivered = delivery::with_current(|_| ()).is_some();
-        shared.push(&scratch.line, !delivered);
-        scratch.keep();
+        push_line(shared, &LineOf::Event(event), context.event_span(event).as_ref());
     }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let shared = self.shared.current();
+        if !shared.config.span_close || shared.discards {
+            return;
+        }
+        let Some(span) = context.span(&id) else { return };
+        let metadata = span.metadata();
+        // A span of C is opened and closed by the drain, some time after its thread has entered and left it.
+        let duration = match delivery::with_current(|delivery| delivery.span_duration_ns()) {
+            Some(duration) => duration,
+            None => span.extensions().get::<Opened>().map(|opened| opened.0.elapsed().as_nanos() as u64),
+        };
+        if let Some(duration_ns) = duration.filter(|_| self.wants(metadata) && !is_context(metadata)) {
+            push_line(shared, &LineOf::Close(metadata, duration_ns), Some(&span));
+        }
+    }
+}
+
+/// When a Rust thread opened a span.
+struct Opened(Instant);
+
+fn push_line<'a, S: LookupSpan<'a>>(shared: &Shared, subject: &LineOf<'_>, span: Option<&SpanRef<'a, S>>) {
+    let Some(_nesting) = Nesting::enter() else {
+        shared.counters.lost(1);
+        return;
+    };
+    let mut scratch = Scratch::take();
+    scratch.line.clear();
+    match shared.format {
+        Format::Text => text::push_line(&mut scratch, subject, span, shared.color),
+        Format::Logfmt => logfmt::push_line(&mut scratch, subject, span),
+        Format::Json => json::push_line(&mut scratch, subject, span),
+    }
+    let delivered = delivery::with_current(|_| ()).is_some();
+    shared.push(&scratch.line, !delivered);
+    scratch.keep();
 }
 
 impl OutputLayer {
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
         self.filter.enabled(metadata.level(), metadata.target()) || metadata.name() == BACKTRACE
+    }
+
+    /// What a span of Rust has besides its fields: the span of C that its thread is in, and a beginning.
+    fn note_rust_span<S: Subscriber + for<'lookup> LookupSpan<'lookup>>(
+        &self,
+        metadata: &'static Metadata<'static>,
+        id: &Id,
+        context: &Context<'_, S>,
+    ) {
+        let c_span = spans::innermost_name().filter(|_| metadata.fields().field(spans::C_SPAN).is_none());
+        let Some(span) = context.span(id) else { return };
+        let mut extensions = span.extensions_mut();
+        if let Some(name) = c_span {
+            let mut fields = extensions.remove::<SpanFields>().unwrap_or_default();
+            match self.shared.format {
+                Format::Text | Format::Logfmt => fields.add::<Text>(spans::C_SPAN, &name),
+                Format::Json => fields.add::<Json>(spans::C_SPAN, &name),
+            }
+            extensions.replace(fields);
+        }
+        if self.shared.current().config.span_close {
+            extensions.replace(Opened(Instant::now()));
+        }
     }
 
     fn record_span<S: Subscriber + for<'lookup> LookupSpan<'lookup>>(
@@ -122,6 +174,9 @@ impl OutputLayer {
         // Taken out meanwhile: an argument's `Debug` that logs reads the span's extensions.
         let mut fields = span.extensions_mut().remove::<SpanFields>().unwrap_or_default();
         match self.shared.format {
+            Format::Logfmt if is_context(span.metadata()) => {
+                fields.record::<Logfmt>(&mut scratch, span.metadata(), record);
+            }
             // logfmt shows a span as text does.
             Format::Text | Format::Logfmt => fields.record::<Text>(&mut scratch, span.metadata(), record),
             Format::Json => fields.record::<Json>(&mut scratch, span.metadata(), record),

@@ -99,6 +99,8 @@ pub struct OutputConfig {
     pub rotate_daily: bool,
     /// How many rotated files are kept, as `PATH.1` (the newest) to `PATH.keep_files`.
     pub keep_files: u32,
+    /// Whether there is a line when a span ends.
+    pub span_close: bool,
 }
 
 impl Default for OutputConfig {
@@ -110,6 +112,7 @@ impl Default for OutputConfig {
             rotate_bytes: 0,
             rotate_daily: false,
             keep_files: 5,
+            span_close: false,
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::layout::{CALLED, CUT, HEADER, MAX_FIELDS, TEMPLATE, Type, align8};
+use super::layout::{CALLED, CLEAR, CUT, ENTER, HEADER, MAX_FIELDS, TEMPLATE, Type, align8};
 
 /// Why bytes are not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -199,6 +199,49 @@ pub fn values<'a>(
         take(input.value(type_)?);
     }
     Ok(())
+}
+
+/// A record that changes what is around those that follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// Which change it is.
+    pub kind: u32,
+    /// How many spans its thread was in.
+    pub depth: u32,
+    /// What tells the span from others that were at this depth.
+    pub id: u32,
+    rest: &'a [u8],
+}
+
+impl<'a> Envelope<'a> {
+    /// The record inside.
+    pub fn record(&self) -> Result<&'a [u8], DecodeError> {
+        let length = length(self.rest)?;
+        Ok(&self.rest[..length])
+    }
+
+    /// The number inside.
+    pub fn number(&self) -> Result<u64, DecodeError> {
+        Cursor { input: self.rest }.u64()
+    }
+}
+
+/// Whether a record of this kind is an envelope.
+#[inline]
+pub fn is_envelope(kind: u32) -> bool {
+    (ENTER..=CLEAR).contains(&kind)
+}
+
+/// Reads the envelope that `bytes` is, whole.
+pub fn envelope(bytes: &[u8]) -> Result<Envelope<'_>, DecodeError> {
+    let kind = kind(bytes);
+    if !is_envelope(kind) {
+        return Err(DecodeError::Kind(kind));
+    }
+    let length = length(bytes)?;
+    let mut input = Cursor { input: &bytes[HEADER..length] };
+    let place = input.u64()?;
+    Ok(Envelope { kind, depth: place as u32, id: (place >> 32) as u32, rest: input.input })
 }
 
 /// Reads forward through a slice.

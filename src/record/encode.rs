@@ -235,6 +235,19 @@ impl<'a, 'f> OfSite<'a, 'f> {
     }
 }
 
+/// Bytes of an envelope in front of what it holds: the header, and a place.
+pub const ENVELOPE: usize = HEADER + 8;
+
+/// Writes the beginning of an envelope, which is all of `out`, and returns the rest.
+pub fn write_envelope(out: &mut [u8], kind: u32, ticks: u64, depth: u32, id: u32) -> &mut [u8] {
+    let size = out.len();
+    let mut out = Cursor { out };
+    out.u64(size as u64 | u64::from(kind) << 32);
+    out.u64(ticks);
+    out.u64(u64::from(depth) | u64::from(id) << 32);
+    out.out
+}
+
 /// Bytes that a record without fields takes, if its message is not cut.
 #[inline(always)]
 pub fn plain_size(target: &[u8], message: &[u8]) -> usize {

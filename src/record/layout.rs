@@ -17,6 +17,17 @@
 //! | message | a text |
 //! | field | `u8` type · `u24` length of the name · name bytes, NUL, zeros to a multiple of 8 · the value |
 //!
+//! The kinds [`ENTER`] to [`CLEAR`] are **envelopes**: they change what is around the records of their thread that follow.
+//! Their body is a place, `u32` depth · `u32` id, and what the kind says:
+//!
+//! | kind | place | then |
+//! |---|---|---|
+//! | [`ENTER`] | of the span | a record whose level, target and fields are the span's and whose message is its name |
+//! | [`ATTACH`] | of the span | `u64` number of the Rust span that is handed over beside the ring |
+//! | [`EXIT`] | of the span | – |
+//! | [`SET`] | 0 | a dynamic record whose fields are set in the thread's context |
+//! | [`CLEAR`] | 0 | a dynamic record whose message is the key to remove; where it is empty, all are |
+//!
 //! A value is 8 bytes, or a text. A **text** is `u32` length · bytes, NUL, zeros to a multiple of 8. Its length's top bit
 //! ([`CUT`]) says that bytes were left out: 8 more bytes then hold the full length. Every string is followed by a NUL
 //! (which its length does not count), so that a callback can be given a C string without a copy.
@@ -26,6 +37,17 @@ pub const HEADER: usize = 16;
 
 /// The kind of what fills the end of the ring's buffer, so that no record wraps.
 pub const PADDING: u32 = 0;
+
+/// The kind of an envelope: the thread enters a span.
+pub const ENTER: u32 = 8;
+/// The thread enters a span that Rust has opened.
+pub const ATTACH: u32 = 9;
+/// The thread leaves a span, and all that it entered inside of it.
+pub const EXIT: u32 = 10;
+/// A value of the thread's context.
+pub const SET: u32 = 11;
+/// A value less in the thread's context, or none left.
+pub const CLEAR: u32 = 12;
 
 /// Most fields that a record carries.
 pub const MAX_FIELDS: usize = 32;

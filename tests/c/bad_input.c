@@ -76,6 +76,7 @@ static void bad_config(const char *path) {
     REFUSES_SETTING(drain_priority, 20, LOGFUSION_E_INVALID);
     REFUSES_SETTING(global_default, 3, LOGFUSION_E_INVALID);
     REFUSES_SETTING(clock, 2, LOGFUSION_E_INVALID);
+    REFUSES_SETTING(span_close, 3, LOGFUSION_E_INVALID);
 
     /* None of them started the engine: other settings are still accepted. */
     config = good;

@@ -52,7 +52,7 @@ static inline const char *check_start(int argc, char **argv) {
         "LOGFUSION_LOG",         "RUST_LOG",               "LOGFUSION_FORMAT",    "LOGFUSION_OUTPUT",
         "LOGFUSION_COLOR",       "LOGFUSION_ROTATE_BYTES", "LOGFUSION_ROTATE",    "LOGFUSION_KEEP_FILES",
         "LOGFUSION_RING_BYTES",  "LOGFUSION_RINGS_MAX_BYTES", "LOGFUSION_OVERFLOW", "LOGFUSION_IDLE_US",
-        "LOGFUSION_DRAIN",       "LOGFUSION_DRAIN_CPU",    "LOGFUSION_CLOCK",     "LOGFUSION_FILTER_FILE",
+        "LOGFUSION_DRAIN",       "LOGFUSION_DRAIN_CPU",    "LOGFUSION_CLOCK",     "LOGFUSION_FILTER_FILE", "LOGFUSION_SPAN_CLOSE",
     };
     if (argc != 2) {
         fprintf(stderr, "usage: %s SCRATCH_DIRECTORY\n", argv[0]);

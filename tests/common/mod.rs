@@ -58,6 +58,7 @@ struct CConfig {
     drain_priority: c_int,
     global_default: c_int,
     clock: c_int,
+    span_close: c_int,
 }
 
 /// The settings that tests use; what is zero or `None` is the default.
@@ -74,6 +75,7 @@ pub struct Config {
     pub drain: c_int,
     pub global_default: c_int,
     pub clock: c_int,
+    pub span_close: c_int,
 }
 
 /// Starts the engine; the environment of whoever runs the tests has no say.
@@ -107,6 +109,7 @@ pub fn init_with(config: &Config) -> c_int {
         drain_priority: 0,
         global_default: config.global_default,
         clock: config.clock,
+        span_close: config.span_close,
     };
     // SAFETY: the struct has the header's layout and its strings live until the call has returned.
     unsafe { c_api::logfusion_init_with((&raw const c).cast()) }
@@ -264,6 +267,27 @@ pub fn reserve(level: c_int, target: &CStr, capacity: usize) -> Result<(*mut u8,
     let status =
         unsafe { c_api::logfusion_reserve(level, target.as_ptr(), capacity, &raw mut place, &raw mut granted) };
     if place.is_null() { Err(status) } else { Ok((place.cast(), granted)) }
+}
+
+/// The span's number; 0: it was not entered.
+pub fn span_enter(level: c_int, target: &CStr, name: &CStr, fields: &[Field]) -> u64 {
+    // SAFETY: as `log_fields`.
+    unsafe { c_api::logfusion_span_enter(level, target.as_ptr(), name.as_ptr(), fields.as_ptr().cast(), fields.len()) }
+}
+
+pub fn span_exit(span: u64) -> c_int {
+    c_api::logfusion_span_exit(span)
+}
+
+pub fn context_set(key: &CStr, value: &CStr) -> c_int {
+    // SAFETY: NUL-terminated.
+    unsafe { c_api::logfusion_context_set(key.as_ptr(), value.as_ptr()) }
+}
+
+/// `None` removes all keys.
+pub fn context_clear(key: Option<&CStr>) -> c_int {
+    // SAFETY: NULL, or NUL-terminated.
+    unsafe { c_api::logfusion_context_clear(key.map_or(std::ptr::null(), CStr::as_ptr)) }
 }
 
 pub fn flush(timeout_ms: c_int) -> c_int {

@@ -13,11 +13,13 @@
 //! Integers, booleans and finite floating-point numbers are written as such. NaN and the infinities, which JSON does not
 //! have, are `null`. Integers of 128 bits and what is known by its `Debug` alone are strings.
 
-use tracing_core::{Event, Level, Metadata};
+use tracing_core::{Level, Metadata};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::escape::{push_json, push_json_inner};
-use super::{Encode, Pairs, Scratch, Suffix, push_float, push_int, push_scope, push_span_fields};
+use super::{
+    Encode, LineOf, Scratch, Suffix, innermost_named, push_context, push_float, push_int, push_scope, push_span_fields,
+};
 
 /// Keys and values as JSON writes them.
 pub(crate) struct Json;
@@ -30,6 +32,7 @@ impl Encode for Json {
     const LINE_BEGIN: &'static [u8] = b"{\"timestamp\":\"";
     const LINE_END: &'static [u8] = b"}\n";
     const THREAD_LAST: bool = true;
+    const MESSAGE_APART: bool = false;
 
     fn key(out: &mut Vec<u8>, name: &str, suffix: Option<Suffix>) {
         out.push(b'"');
@@ -65,30 +68,35 @@ impl Encode for Json {
     }
 }
 
-/// Appends a line for `event`; `span` is the innermost span around it.
-pub(crate) fn push_event<'a, S: LookupSpan<'a>>(
+/// Appends a line of `subject`; `span` is the innermost span around it.
+pub(crate) fn push_line<'a, S: LookupSpan<'a>>(
     scratch: &mut Scratch,
-    event: &Event<'_>,
+    subject: &LineOf<'_>,
     span: Option<&SpanRef<'a, S>>,
 ) {
-    let metadata = event.metadata();
+    let metadata = subject.metadata();
     scratch.line.extend_from_slice(Json::LINE_BEGIN);
     scratch.push_time();
     scratch.line.extend_from_slice(level(metadata.level()));
-    event.record(&mut Pairs::<Json>::new(&mut scratch.line, &mut scratch.debug, metadata.fields(), Json::RESERVED));
+    subject.push::<Json>(scratch);
     let line = &mut scratch.line;
+    push_context(span, line, Json::SEPARATOR);
     push_place(line, metadata);
     if let Some(span) = span {
+        let start = line.len();
         line.extend_from_slice(b",\"span\":");
-        push_span(span, line);
-        line.extend_from_slice(b",\"spans\":[");
-        push_scope(span, line, &|span, line| {
-            if line.last() != Some(&b'[') {
-                line.push(b',');
-            }
-            push_span(span, line);
-        });
-        line.push(b']');
+        if innermost_named(span, &mut |span| push_span(span, line)) {
+            line.extend_from_slice(b",\"spans\":[");
+            push_scope(span, line, &|span, line| {
+                if line.last() != Some(&b'[') {
+                    line.push(b',');
+                }
+                push_span(span, line);
+            });
+            line.push(b']');
+        } else {
+            line.truncate(start);
+        }
     }
     scratch.push_thread(push_thread);
     scratch.line.extend_from_slice(Json::LINE_END);

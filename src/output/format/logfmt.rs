@@ -8,11 +8,11 @@
 //! does. A value stands in double quotes, with `\` before `"` and `\`, if it is empty or has a space, `=`, `"`, `\` or an
 //! escaped character.
 
-use tracing_core::{Event, Level};
+use tracing_core::Level;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::escape::{push_key, push_value};
-use super::{Encode, Scratch, Suffix, push_float, push_int, push_message_and_fields, push_scope, text};
+use super::{Encode, LineOf, Scratch, Suffix, push_context, push_float, push_int, push_scope, text};
 
 /// Keys and values as logfmt writes them.
 pub(crate) struct Logfmt;
@@ -25,6 +25,7 @@ impl Encode for Logfmt {
     const LINE_BEGIN: &'static [u8] = b"ts=";
     const LINE_END: &'static [u8] = b"\n";
     const THREAD_LAST: bool = false;
+    const MESSAGE_APART: bool = true;
 
     fn key(out: &mut Vec<u8>, name: &str, suffix: Option<Suffix>) {
         push_key(out, name);
@@ -55,13 +56,13 @@ impl Encode for Logfmt {
     }
 }
 
-/// Appends a line for `event`; `span` is the innermost span around it.
-pub(crate) fn push_event<'a, S: LookupSpan<'a>>(
+/// Appends a line of `subject`; `span` is the innermost span around it.
+pub(crate) fn push_line<'a, S: LookupSpan<'a>>(
     scratch: &mut Scratch,
-    event: &Event<'_>,
+    subject: &LineOf<'_>,
     span: Option<&SpanRef<'a, S>>,
 ) {
-    let metadata = event.metadata();
+    let metadata = subject.metadata();
     scratch.line.extend_from_slice(Logfmt::LINE_BEGIN);
     scratch.push_time();
     scratch.line.extend_from_slice(level(metadata.level()));
@@ -70,14 +71,16 @@ pub(crate) fn push_event<'a, S: LookupSpan<'a>>(
     if let Some(span) = span {
         let Scratch { line, debug, .. } = scratch;
         let start = line.len();
-        push_scope(span, line, &text::push_span);
-        debug.clear();
-        debug.push_str(str::from_utf8(&line[start..]).unwrap_or_default());
-        line.truncate(start);
-        line.extend_from_slice(b" span=");
-        push_value(line, debug);
+        if push_scope(span, line, &text::push_span) {
+            debug.clear();
+            debug.push_str(str::from_utf8(&line[start..]).unwrap_or_default());
+            line.truncate(start);
+            line.extend_from_slice(b" span=");
+            push_value(line, debug);
+        }
     }
-    push_message_and_fields::<Logfmt>(scratch, event);
+    subject.push::<Logfmt>(scratch);
+    push_context(span, &mut scratch.line, Logfmt::SEPARATOR);
     scratch.line.extend_from_slice(Logfmt::LINE_END);
 }
 

@@ -30,6 +30,7 @@ use tracing_core::{Event, Metadata};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use crate::delivery;
+use crate::drain::scope;
 
 /// How one format writes keys and values.
 pub(crate) trait Encode {
@@ -47,6 +48,8 @@ pub(crate) trait Encode {
     const LINE_END: &'static [u8];
     /// Whether the thread stands at the end, not before the message.
     const THREAD_LAST: bool;
+    /// Whether the message comes in front of the fields and without their kind of key.
+    const MESSAGE_APART: bool;
 
     /// Writes a key and what follows it; `suffix` makes a repeated key unique.
     fn key(out: &mut Vec<u8>, name: &str, position: Option<Suffix>);
@@ -99,6 +102,8 @@ pub(crate) struct Pairs<'a, E> {
     separator: Option<u8>,
     /// A bit for the hash of each name seen; a bit found set calls for a comparison of names.
     seen: u64,
+    /// What names are written with: empty but for the keys of a context.
+    prefix: &'static str,
     /// For a span: where each pair starts, with its field's position. No separators are written then.
     starts: Option<&'a mut Vec<(usize, usize)>>,
     encode: PhantomData<E>,
@@ -121,6 +126,7 @@ impl<'a, E: Encode> Pairs<'a, E> {
             select: Select::All,
             separator: None,
             seen,
+            prefix: "",
             starts: None,
             encode: PhantomData,
         }
@@ -151,12 +157,16 @@ impl<'a, E: Encode> Pairs<'a, E> {
         let mut suffix = None;
         if E::UNIQUE_KEYS {
             let bit = name_bit(name);
-            if self.seen & bit != 0 {
+            if self.seen & bit != 0 || name.starts_with(CONTEXT_PREFIX) {
                 suffix = self.suffix(name, position);
             }
             self.seen |= bit;
         }
-        E::key(self.out, name, suffix);
+        if self.prefix.is_empty() {
+            E::key(self.out, name, suffix);
+        } else {
+            E::key(self.out, &format!("{}{name}", self.prefix), suffix);
+        }
         Some(false)
     }
 
@@ -178,7 +188,7 @@ pub(crate) fn suffix(
 ) -> Option<Suffix> {
     let names = || fields.iter().enumerate().map(|(at, field)| (at, plain_name(field.name())));
     let taken = names().take(position).any(|(at, other)| Some(at) != message && other == name);
-    if !taken && !reserved.contains(&name) {
+    if !taken && !reserved.contains(&name) && !name.starts_with(CONTEXT_PREFIX) {
         return None;
     }
     let mut times = 1;
@@ -248,6 +258,47 @@ impl<E: Encode> Visit for Pairs<'_, E> {
     }
 }
 
+/// What a line is of.
+pub(crate) enum LineOf<'e> {
+    /// An event.
+    Event(&'e Event<'e>),
+    /// The end of a span that lasted so many nanoseconds.
+    Close(&'static Metadata<'static>, u64),
+}
+
+impl LineOf<'_> {
+    /// Its level and its target.
+    pub(crate) fn metadata(&self) -> &'static Metadata<'static> {
+        match self {
+            Self::Event(event) => event.metadata(),
+            Self::Close(metadata, _) => metadata,
+        }
+    }
+
+    /// Appends message and fields.
+    #[inline]
+    fn push<E: Encode>(&self, scratch: &mut Scratch) {
+        match self {
+            Self::Event(event) if E::MESSAGE_APART => push_message_and_fields::<E>(scratch, event),
+            Self::Event(event) => {
+                let Scratch { line, debug, .. } = scratch;
+                event.record(&mut Pairs::<E>::new(line, debug, event.metadata().fields(), E::RESERVED));
+            }
+            Self::Close(_, duration_ns) => {
+                let line = &mut scratch.line;
+                E::message_key(line);
+                E::message(line, "close");
+                line.push(E::SEPARATOR);
+                E::key(line, "duration_ns", None);
+                push_int(line, *duration_ns);
+            }
+        }
+    }
+}
+
+/// What the keys of a context begin with. Other fields whose names do are given their position, as if they repeated one.
+const CONTEXT_PREFIX: &str = "context.";
+
 /// Writes the message of an event in its own place, then its other fields.
 fn push_message_and_fields<E: Encode>(scratch: &mut Scratch, event: &Event<'_>) {
     let fields = event.metadata().fields();
@@ -281,9 +332,12 @@ impl SpanFields {
     ) {
         let mut starts = Vec::new();
         scratch.line.clear();
-        let mut pairs = Pairs::<E>::new(&mut scratch.line, &mut scratch.debug, metadata.fields(), E::RESERVED_IN_SPAN);
+        let is_context = is_context(metadata);
+        let reserved = if is_context { &[] } else { E::RESERVED_IN_SPAN };
+        let mut pairs = Pairs::<E>::new(&mut scratch.line, &mut scratch.debug, metadata.fields(), reserved);
         // Fields may come in several parts, so every name is compared with those before it.
         pairs.seen = u64::MAX;
+        pairs.prefix = if is_context { CONTEXT_PREFIX } else { "" };
         pairs.starts = Some(&mut starts);
         record(&mut pairs);
         let ends = starts.iter().skip(1).map(|(_, start)| *start).chain([scratch.line.len()]);
@@ -294,6 +348,14 @@ impl SpanFields {
                 None => self.0.push((position, pair)),
             }
         }
+    }
+
+    /// Adds a field that the span's callsite does not have.
+    pub(crate) fn add<E: Encode>(&mut self, name: &str, value: &str) {
+        let mut pair = Vec::new();
+        E::key(&mut pair, name, None);
+        E::text(&mut pair, value);
+        self.0.push((usize::MAX, pair.into()));
     }
 
     fn push(&self, out: &mut Vec<u8>, separator: u8) {
@@ -309,26 +371,63 @@ impl SpanFields {
 /// Spans of a scope that a line shows, counted from the innermost: a bound for the recursion below and for the line.
 const MAX_SPANS: usize = 64;
 
-/// Calls `push` for the innermost spans, outermost of them first. `Scope::from_root` would allocate.
+/// Whether a span carries the context of a thread: it is shown as fields.
+pub(crate) fn is_context(metadata: &Metadata<'_>) -> bool {
+    metadata.name() == scope::CONTEXT && metadata.target() == scope::TARGET
+}
+
+/// Calls `push` for the innermost span that is no context. Returns whether there is one.
+fn innermost_named<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, push: &mut dyn FnMut(&SpanRef<'a, S>)) -> bool {
+    if !is_context(span.metadata()) {
+        push(span);
+        return true;
+    }
+    span.parent().is_some_and(|parent| innermost_named(&parent, push))
+}
+
+/// Appends the innermost context around an event.
+fn push_context<'a, S: LookupSpan<'a>>(span: Option<&SpanRef<'a, S>>, out: &mut Vec<u8>, separator: u8) {
+    let Some(span) = span else { return };
+    if !is_context(span.metadata()) {
+        return push_context(span.parent().as_ref(), out, separator);
+    }
+    let start = out.len();
+    if out.last() != Some(&b'{') {
+        out.push(separator);
+    }
+    let begin = out.len();
+    push_span_fields(span, out, separator);
+    if out.len() == begin {
+        out.truncate(start);
+    }
+}
+
+/// Calls `push` for the innermost spans but contexts, outermost of them first, and returns whether there was one.
+/// `Scope::from_root` would allocate.
 fn push_scope<'a, S: LookupSpan<'a>>(
     span: &SpanRef<'a, S>,
     out: &mut Vec<u8>,
     push: &impl Fn(&SpanRef<'a, S>, &mut Vec<u8>),
-) {
+) -> bool {
     fn walk<'a, S: LookupSpan<'a>>(
         span: &SpanRef<'a, S>,
         out: &mut Vec<u8>,
         push: &impl Fn(&SpanRef<'a, S>, &mut Vec<u8>),
         left: usize,
-    ) {
+    ) -> bool {
+        let mut had_any = false;
         if left > 0
             && let Some(parent) = span.parent()
         {
-            walk(&parent, out, push, left - 1);
+            had_any = walk(&parent, out, push, left - 1);
+        }
+        if is_context(span.metadata()) {
+            return had_any;
         }
         push(span, out);
+        true
     }
-    walk(span, out, push, MAX_SPANS - 1);
+    walk(span, out, push, MAX_SPANS - 1)
 }
 
 fn push_span_fields<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, out: &mut Vec<u8>, separator: u8) {

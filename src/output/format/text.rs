@@ -8,11 +8,11 @@
 //! value stands in quotes where it could be misread without; a `Debug` value never does. In colour, the time is dim and the
 //! level has its colour.
 
-use tracing_core::{Event, Level};
+use tracing_core::Level;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::escape::{push_text, push_value};
-use super::{Encode, Scratch, Suffix, push_float, push_int, push_message_and_fields, push_scope, push_span_fields};
+use super::{Encode, LineOf, Scratch, Suffix, push_context, push_float, push_int, push_scope, push_span_fields};
 
 /// Keys and values as text shows them.
 pub(crate) struct Text;
@@ -25,6 +25,7 @@ impl Encode for Text {
     const LINE_BEGIN: &'static [u8] = b"";
     const LINE_END: &'static [u8] = b"\n";
     const THREAD_LAST: bool = false;
+    const MESSAGE_APART: bool = true;
 
     fn key(out: &mut Vec<u8>, name: &str, _: Option<Suffix>) {
         push_value(out, name);
@@ -52,27 +53,29 @@ impl Encode for Text {
     }
 }
 
-/// Appends a line for `event`; `span` is the innermost span around it.
-pub(crate) fn push_event<'a, S: LookupSpan<'a>>(
+/// Appends a line of `subject`; `span` is the innermost span around it.
+pub(crate) fn push_line<'a, S: LookupSpan<'a>>(
     scratch: &mut Scratch,
-    event: &Event<'_>,
+    subject: &LineOf<'_>,
     span: Option<&SpanRef<'a, S>>,
     color: bool,
 ) {
-    let metadata = event.metadata();
+    let metadata = subject.metadata();
     if color {
         scratch.line.extend_from_slice(b"\x1b[2m");
     }
     scratch.push_time();
     scratch.line.extend_from_slice(level(metadata.level(), color));
     scratch.push_thread(push_thread);
-    if let Some(span) = span {
-        push_scope(span, &mut scratch.line, &push_span);
+    if let Some(span) = span
+        && push_scope(span, &mut scratch.line, &push_span)
+    {
         scratch.line.push(b' ');
     }
     push_text(&mut scratch.line, metadata.target());
     scratch.line.push(b':');
-    push_message_and_fields::<Text>(scratch, event);
+    subject.push::<Text>(scratch);
+    push_context(span, &mut scratch.line, Text::SEPARATOR);
     scratch.line.extend_from_slice(Text::LINE_END);
 }
 
