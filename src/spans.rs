@@ -9,9 +9,8 @@
 
 use crate::producers::{self, Dropped, lock};
 use crate::record::encode::{ENVELOPE, write_envelope};
-use crate::record::layout::{ATTACH, ENTER, EXIT, FIRST_SITE};
+use crate::record::layout::{ATTACH, ENTER, EXIT};
 use crate::ring::Mark;
-use crate::static_sites;
 use crate::sync::{AtomicU64, Ordering};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -30,10 +29,30 @@ const WARN: u32 = 2;
 #[derive(Debug, Clone, Copy)]
 struct Open {
     id: u32,
-    /// The static site, if it is of one.
-    site: u32,
     /// The drain will hear of it.
     is_accepted: bool,
+    name_length: u8,
+    /// The beginning of its name; empty for one of Rust.
+    name: [u8; MOST_NAME],
+}
+
+/// So much of a name is kept on the calling thread.
+const MOST_NAME: usize = 58;
+
+impl Open {
+    const NONE: Self = Self { id: 0, is_accepted: false, name_length: 0, name: [0; MOST_NAME] };
+
+    fn new(id: u32, name: &[u8], is_accepted: bool) -> Self {
+        let mut open = Self { id, is_accepted, ..Self::NONE };
+        let kept = &name[..name.len().min(MOST_NAME)];
+        open.name[..kept.len()].copy_from_slice(kept);
+        open.name_length = kept.len() as u8;
+        open
+    }
+
+    fn name(&self) -> &[u8] {
+        &self.name[..usize::from(self.name_length)]
+    }
 }
 
 #[derive(Debug)]
@@ -48,7 +67,7 @@ thread_local! {
         Stack {
             depth: Cell::new(0),
             last_id: Cell::new(0),
-            open: [const { Cell::new(Open { id: 0, site: 0, is_accepted: false }) }; MOST_SPANS],
+            open: [const { Cell::new(Open::NONE) }; MOST_SPANS],
         }
     };
 }
@@ -75,22 +94,21 @@ pub enum NotEntered {
     TooDeep,
 }
 
-/// Enters a span. `level`, `size` and `write` are those of the record that describes it, `site` the number of its static
-/// site or 0.
+/// Enters a span. `level`, `size` and `write` are those of the record that describes it.
 pub fn enter(
     level: u32,
-    site: u32,
+    name: &[u8],
     size: usize,
     mark: Mark,
     write: impl FnOnce(&mut [u8], u64),
 ) -> Result<Token, NotEntered> {
-    push(ENTER, level, site, size, mark, write)
+    push(ENTER, level, name, size, mark, write)
 }
 
 fn push(
     kind: u32,
     level: u32,
-    site: u32,
+    name: &[u8],
     size: usize,
     mark: Mark,
     write: impl FnOnce(&mut [u8], u64),
@@ -104,7 +122,7 @@ fn push(
         let pushed = producers::push_at(producer, level, ENVELOPE + size, mark, |out, ticks| {
             write(write_envelope(out, kind, ticks, depth as u32, id), ticks);
         });
-        place.set(Open { id, site, is_accepted: pushed.is_ok() });
+        place.set(Open::new(id, name, pushed.is_ok()));
         stack.depth.set(depth + 1);
         let token = u64::from(id) << 32 | (depth + 1) as u64;
         Ok(Token(NonZeroU64::new(token).expect("the depth is not 0")))
@@ -139,16 +157,16 @@ pub fn change_context(kind: u32, size: usize, write: impl FnOnce(&mut [u8], u64)
     })
 }
 
-/// The name of the innermost span that C has entered on this thread; `None`: it is in none, or in one that has no
-/// static site.
+/// The name of the innermost span that C has entered on this thread, if there is one: its beginning, if it is long.
+#[inline]
 pub fn innermost_name() -> Option<String> {
-    let site = STACK.try_with(|stack| {
-        let depth = stack.depth.get();
-        let open = stack.open[..depth].iter().rev().map(Cell::get).find(|open| open.site >= FIRST_SITE)?;
-        Some(open.site)
-    });
-    let description = static_sites::description(static_sites::index(site.ok()??)?)?;
-    Some(String::from_utf8_lossy(static_sites::text(&description.message)).into_owned())
+    STACK.with(|stack| match stack.depth.get() {
+        0 => None,
+        depth => {
+            let open = stack.open[..depth].iter().rev().map(Cell::get).find(|open| !open.name().is_empty())?;
+            Some(String::from_utf8_lossy(open.name()).into_owned())
+        }
+    })
 }
 
 /// The field of a Rust span that names the span of C around it.
@@ -171,7 +189,7 @@ static LAST_ATTACHED: AtomicU64 = AtomicU64::new(0);
 pub fn attach(span: tracing::Span) -> Result<Token, NotEntered> {
     let number = LAST_ATTACHED.fetch_add(1, Ordering::Relaxed) + 1;
     lock(&ATTACHED).insert(number, span);
-    let token = push(ATTACH, INFO, 0, 8, Mark::here(), |out, _| out.copy_from_slice(&number.to_le_bytes()));
+    let token = push(ATTACH, INFO, b"", 8, Mark::here(), |out, _| out.copy_from_slice(&number.to_le_bytes()));
     let is_accepted = STACK.with(|stack| {
         let innermost = stack.depth.get().checked_sub(1).map(|place| stack.open[place].get());
         token.is_ok() && innermost.is_some_and(|open| open.is_accepted)

@@ -66,7 +66,7 @@ pub unsafe extern "C" fn logfusion_span_enter(
         // SAFETY: not NULL, and the caller promises a NUL-terminated string.
         let name = Text::new(unsafe { text::name(name) });
         let record = Dynamic::measure(level, target, name, &mut fields, limit());
-        number(NAME, spans::enter(level, 0, record.size(), Mark::here(), |out, ticks| record.write(out, ticks)))
+        number(NAME, spans::enter(level, name.bytes(), record.size(), Mark::here(), |out, ticks| record.write(out, ticks)))
     })
 }
 
@@ -93,14 +93,14 @@ pub unsafe extern "C" fn logfusion_site_span_enter(
         let mut values = unsafe { site.values(values) };
         let (level, mark) = (site.level(), Mark::of_statement(mark.addr()));
         let kind = word & !CALL;
+        // SAFETY: the site is one of the macros.
+        let (target, name, mut fields) = unsafe { site.pairs(&values) };
         let entered = if kind >= FIRST_SITE {
             let record = OfSite::measure(kind, &mut values, limit());
-            spans::enter(level, kind, record.size(), mark, |out, ticks| record.write(out, ticks))
+            spans::enter(level, name, record.size(), mark, |out, ticks| record.write(out, ticks))
         } else {
-            // SAFETY: the site is one of the macros.
-            let (target, name, mut fields) = unsafe { site.pairs(&values) };
             let record = Dynamic::measure(level, target, Text::new(name), &mut fields, limit());
-            spans::enter(level, 0, record.size(), mark, |out, ticks| record.write(out, ticks))
+            spans::enter(level, name, record.size(), mark, |out, ticks| record.write(out, ticks))
         };
         number(NAME, entered)
     })
