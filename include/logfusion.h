@@ -661,6 +661,9 @@ LOGFUSION_API int logfusion_subscribe(const char *target, int max_level, logfusi
  */
 LOGFUSION_API int logfusion_unsubscribe(uint64_t handle, int timeout_ms);
 
+/* 1 on a thread that is inside a callback, else 0. */
+LOGFUSION_API int logfusion_in_callback(void);
+
 /* ----------------------------------------------------------------------------------------------------- Delivery */
 
 /*

@@ -69,3 +69,9 @@ pub extern "C" fn logfusion_unsubscribe(handle: u64, timeout_ms: c_int) -> c_int
         }
     })
 }
+
+/// See `logfusion_in_callback` in the header.
+#[unsafe(no_mangle)]
+pub extern "C" fn logfusion_in_callback() -> c_int {
+    boundary(0, || c_int::from(crate::callbacks::is_inside()))
+}
