@@ -57,10 +57,10 @@ extern "C" {
 /* Version of what this header and the library share: the structs below. */
 #define LOGFUSION_SITE_ABI 1
 
-/* What a site's word says, but for the number of an enabled site. */
-#define LOGFUSION_SITE_ASK 0  /* not known: ask the library */
-#define LOGFUSION_SITE_OFF 1  /* nobody wants the records */
-#define LOGFUSION_SITE_CALL 2 /* wanted; the library writes them */
+/* What a site's word says: one of these, or the number of a site that is on, from LOGFUSION_SITE_FIRST. With the top bit set,
+ * with or without a number, it is on as well, and the library writes the record. */
+#define LOGFUSION_SITE_ASK 0 /* not known: ask the library */
+#define LOGFUSION_SITE_OFF 1 /* nobody wants the records */
 #define LOGFUSION_SITE_FIRST 64
 
 /* Set in the level of a site that is a span's. */
@@ -391,7 +391,7 @@ LOGFUSION_ALWAYS_INLINE logfusion_push logfusion_push_begin(logfusion_producer *
     uintptr_t outer;
 
     /* Values that are no texts fit into any ring's longest record. */
-    if (word < LOGFUSION_SITE_FIRST || producer == NULL || (size > 512 && size > producer->max_record)) {
+    if ((int32_t)word < LOGFUSION_SITE_FIRST || producer == NULL || (size > 512 && size > producer->max_record)) {
         return push;
     }
     outer = __atomic_load_n(&producer->frame, __ATOMIC_RELAXED);

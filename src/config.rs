@@ -501,7 +501,7 @@ mod tests {
     #[test]
     fn defaults_are_valid_and_an_empty_environment_changes_nothing() {
         let empty: Vec<_> = SETTINGS.iter().flat_map(|setting| setting.variables).map(|name| (*name, "")).collect();
-        assert_eq!(empty.len(), 16, "fifteen variables, and RUST_LOG");
+        assert_eq!(empty.len(), 17, "sixteen variables, and RUST_LOG");
         for variables in [&[][..], &empty] {
             assert_eq!(read(variables), (Config::default(), Vec::new()));
         }

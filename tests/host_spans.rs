@@ -178,7 +178,8 @@ fn spans_of_c_are_spans_of_the_hosts_subscriber() {
         seen.extend(log_of.take());
         seen.iter().filter(|line| line.starts_with("close")).count() == 2
     });
-    let expected = ["new of Rust in -", "new of C in of Rust", "thirteen in of C<of Rust", "close of C", "close of Rust"];
+    let expected =
+        ["new of Rust in -", "new of C in of Rust", "thirteen in of C<of Rust", "close of C", "close of Rust"];
     assert_eq!(seen, expected);
     let counts = stats().counts;
     counts.assert_equations();

@@ -66,7 +66,10 @@ pub unsafe extern "C" fn logfusion_span_enter(
         // SAFETY: not NULL, and the caller promises a NUL-terminated string.
         let name = Text::new(unsafe { text::name(name) });
         let record = Dynamic::measure(level, target, name, &mut fields, limit());
-        number(NAME, spans::enter(level, name.bytes(), record.size(), Mark::here(), |out, ticks| record.write(out, ticks)))
+        number(
+            NAME,
+            spans::enter(level, name.bytes(), record.size(), Mark::here(), |out, ticks| record.write(out, ticks)),
+        )
     })
 }
 

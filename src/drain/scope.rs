@@ -41,13 +41,16 @@ const MOST_KEYS: usize = MAX_FIELDS;
 pub struct Scope {
     /// From the outermost.
     entries: Vec<Entry>,
-    context: Vec<(Box<[u8]>, Box<[u8]>)>,
+    context: Vec<Pair>,
     /// Counts the changes of the context.
     changes: u64,
     /// The drain is inside of the entries.
     is_entered: bool,
     has_too_many: bool,
 }
+
+/// A key of a context and its value.
+type Pair = (Box<[u8]>, Box<[u8]>);
 
 #[derive(Debug)]
 struct Entry {

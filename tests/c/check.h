@@ -100,11 +100,15 @@ static inline char *check_read(const char *path) {
     return text;
 }
 
-/* How often `needle` is in `text`. */
+/* How often `needle` is in `text`. Without strstr: the address sanitizer's measures the whole text at each call. */
 static inline size_t check_count(const char *text, const char *needle) {
     size_t count = 0;
-    for (text = strstr(text, needle); text != NULL; text = strstr(text + strlen(needle), needle)) {
-        count += 1;
+    for (const char *at = text; *at != '\0'; at++) {
+        size_t same = 0;
+        while (needle[same] != '\0' && at[same] == needle[same]) {
+            same += 1;
+        }
+        count += needle[same] == '\0';
     }
     return count;
 }

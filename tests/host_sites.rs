@@ -1,0 +1,129 @@
+//! The words of static sites follow a host's subscriber that changes its mind, while threads log.
+mod common;
+
+use common::*;
+use logfusion::c_api::{self, CSite};
+use std::ffi::{CString, c_char, c_void};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::reload;
+
+/// `logfusion_site`.
+#[repr(C)]
+struct Site {
+    word: AtomicU32,
+    abi: u32,
+    level: i32,
+    line: i32,
+    target: *const c_char,
+    message: *const c_char,
+    file: *const c_char,
+    function: *const c_char,
+    fields: *const c_void,
+    field_count: usize,
+    module: *const c_void,
+}
+
+// SAFETY: only the word changes, and it is atomic; the texts live as long as the test.
+unsafe impl Sync for Site {}
+
+const OFF: u32 = 1;
+
+impl Site {
+    fn new(target: &'static CString, line: i32) -> Self {
+        let text = c"text".as_ptr();
+        let (fields, module) = (std::ptr::null(), std::ptr::from_ref(&MODULE).cast());
+        let word = AtomicU32::new(0);
+        let (target, file, function) = (target.as_ptr(), c"host_sites.rs".as_ptr(), c"f".as_ptr());
+        Self { word, abi: 1, level: INFO, line, target, message: text, file, function, fields, field_count: 0, module }
+    }
+
+    /// What a statement does. Returns whether the site was on.
+    fn log(&self) -> bool {
+        let site = std::ptr::from_ref(self).cast::<CSite>();
+        let mut word = self.word.load(Ordering::Acquire);
+        let mark = 0_u8;
+        // SAFETY: the site lives as long as the process.
+        unsafe {
+            if word == 0 {
+                word = c_api::logfusion_site_ask(site);
+            }
+            if word != OFF {
+                let mark = std::ptr::from_ref(&mark).cast();
+                c_api::logfusion_site_push(site, word, std::ptr::null(), mark, std::ptr::null_mut());
+            }
+        }
+        word != OFF
+    }
+
+    fn is_on(&self) -> bool {
+        self.word.load(Ordering::Acquire) != OFF
+    }
+}
+
+static MODULE: u8 = 0;
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+struct Count;
+
+impl<S: tracing::Subscriber> Layer<S> for Count {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target().starts_with("sites::") {
+            COUNT.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn no_site_is_wrongly_silent_for_more_than_a_second() {
+    let _limit = Limit::seconds(120);
+    forget_environment();
+    let (filter, handle) = reload::Layer::new(LevelFilter::INFO);
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(Count)).unwrap();
+    start(&Config::default());
+    for (sites, flips) in [(10, 200), (10_000, 20)] {
+        let targets: Vec<CString> =
+            (0..100).map(|number| CString::new(format!("sites::of{sites}::{number}")).unwrap()).collect();
+        let targets: &'static [CString] = targets.leak();
+        let sites: Vec<Site> =
+            (0..sites).map(|line| Site::new(&targets[line % targets.len()], line as i32 + 1)).collect();
+        let sites: &'static [Site] = sites.leak();
+        assert!(sites.iter().all(Site::log), "all are on");
+        flush_all();
+
+        let done = AtomicBool::new(false);
+        let mut worst = Duration::ZERO;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    sites.iter().step_by(sites.len() / 10).for_each(|site| _ = site.log());
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            });
+            for flip in 0..flips {
+                let on = flip % 2 == 1;
+                handle.reload(if on { LevelFilter::INFO } else { LevelFilter::WARN }).unwrap();
+                let since = Instant::now();
+                // Silent where it must not be; where it need not log any more, nothing is promised but that it stops.
+                while !sites.iter().all(|site| site.is_on() == on) {
+                    assert!(since.elapsed() < Duration::from_secs(30), "{flip}: a site never follows");
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                if on {
+                    worst = worst.max(since.elapsed());
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        println!("{} sites, {flips} flips: on again after {worst:?} at most", sites.len());
+        assert!(worst < Duration::from_secs(1), "{worst:?}");
+        handle.reload(LevelFilter::INFO).unwrap();
+        flush_all();
+        let before = COUNT.load(Ordering::Relaxed);
+        assert!(sites.iter().all(Site::log));
+        flush_all();
+        assert_eq!(COUNT.load(Ordering::Relaxed) - before, sites.len() as u64, "each arrives");
+    }
+}
