@@ -5,8 +5,8 @@
 
 use arbitrary::{Result, Unstructured};
 use logfusion::record::decode::{self, RawRecord, RawText, RawValue};
-use logfusion::record::encode::{Dynamic, Field, LEAST, Text, TextInPlace, Value, plain_size, write_plain};
-use logfusion::record::layout::{MAX_FIELDS, MAX_NAME};
+use logfusion::record::encode::{Dynamic, ENVELOPE, Field, LEAST, Text, TextInPlace, Value, plain_size, write_plain};
+use logfusion::record::layout::{MAX_FIELDS, MAX_NAME, Type};
 use std::ops::Range;
 
 /// A target: its name, which is also that of its corpus, and its function.
@@ -18,6 +18,8 @@ pub const TARGETS: &[Target] = &[("decode", decode), ("round_trip", round_trip)]
 /// Untrusted bytes: [`decode::decode`] refuses them, or returns a view that lies inside; what it returns can be
 /// encoded, and then says the same.
 pub fn decode(data: &[u8]) {
+    envelope(data);
+    values_of_a_site(data);
     let Ok(record) = decode::decode(data) else { return };
     let length = decode::length(data).expect("a decoded record has a length");
     let data = &data[..length];
@@ -51,6 +53,33 @@ pub fn decode(data: &[u8]) {
     let mut bytes = vec![0xEE; encoded.size()];
     encoded.write(&mut bytes, record.ticks);
     assert_same(&record, &decode::decode(&bytes).expect("what was decoded can be encoded"));
+}
+
+/// An envelope is refused, or holds bytes of its own, which are decoded in their turn.
+fn envelope(data: &[u8]) {
+    let Ok(envelope) = decode::envelope(data) else { return };
+    let length = decode::length(data).expect("an envelope has a length");
+    assert!(decode::is_envelope(decode::kind(data)) && length >= ENVELOPE);
+    assert_eq!(envelope.number().is_ok(), length >= ENVELOPE + 8);
+    if let Ok(inner) = envelope.record() {
+        assert!(inner.as_ptr() == data[ENVELOPE..].as_ptr() && inner.len() <= length - ENVELOPE);
+        decode(inner);
+    }
+}
+
+/// The values of a static site's record, of types that the bytes choose: refused, or inside.
+fn values_of_a_site(data: &[u8]) {
+    let types: Vec<Type> = data.iter().take(MAX_FIELDS).filter_map(|byte| Type::from_u8(byte % 7)).collect();
+    let bounds = data.as_ptr_range();
+    let mut count = 0;
+    let read = decode::values(data, types.iter().copied(), |value| {
+        count += 1;
+        if let RawValue::Text(text) = value {
+            let range = text.terminated.as_ptr_range();
+            assert!(bounds.start <= range.start && range.end <= bounds.end);
+        }
+    });
+    assert!(read.is_err() || count == types.len());
 }
 
 fn value(raw: RawValue<'_>) -> Value<'_> {

@@ -2,7 +2,8 @@
 //!
 //! With `WRITE_SEEDS=1` the seeds are written first: what the layout and the targets can look like, by hand.
 
-use logfusion::record::encode::{Dynamic, Field, MIN_LIMIT, Text, Value};
+use logfusion::record::encode::{Dynamic, ENVELOPE, Field, MIN_LIMIT, Text, Value, write_envelope};
+use logfusion::record::layout::{ATTACH, CLEAR, ENTER, EXIT, SET};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -93,6 +94,19 @@ fn decode_seeds() -> Vec<Vec<u8>> {
     }
     seeds.push(whole[..whole.len() - 8].to_vec());
     seeds.push([&whole[..], &whole[..]].concat());
+    for (kind, inner) in
+        [(ENTER, &whole[..]), (ATTACH, &[7, 0, 0, 0, 0, 0, 0, 0]), (EXIT, &[]), (SET, &whole), (CLEAR, &whole)]
+    {
+        let mut bytes = vec![0; ENVELOPE + inner.len()];
+        write_envelope(&mut bytes, kind, 5, 1, 9).copy_from_slice(inner);
+        seeds.push(bytes.clone());
+        // In one another, and with a length that reaches too far.
+        let mut outer = vec![0; ENVELOPE + bytes.len()];
+        write_envelope(&mut outer, ENTER, 5, 1, 9).copy_from_slice(&bytes);
+        seeds.push(outer.clone());
+        outer[ENVELOPE] = 0xF8;
+        seeds.push(outer);
+    }
     seeds.push(whole);
     seeds
 }
