@@ -18,7 +18,7 @@
 //!
 //! Whether a site is on has several inputs: the engine's state, the filter or the host's subscriber, callbacks, requests
 //! for backtraces. Whatever changes calls [`publish`] afterwards. It computes the words from the inputs as they are
-//! then, under one lock; so of two changes the later publication knows both. That lock is a leaf: nothing is called while
+//! then, under one lock; so of two changes the later publication knows both (loom: `ComputeBeforeLock`). That lock is a leaf: nothing is called while
 //! it is held that takes another one, and tracing's locks may be held by who takes it (an interest is set under them).
 //!
 //! Words are stored with `Release` and read with `Acquire`: who reads a number also happens after the table has it, and so does
@@ -27,7 +27,8 @@
 //! # Stop
 //!
 //! A stop publishes "ask" everywhere, and then runs the heavy barrier before its last pass ([`crate::run_state`], "The
-//! late push"). A statement that looked at its word before pushes, looks again, and finds it changed.
+//! late push"). A statement that looked at its word before pushes, looks again, and finds it changed. (Loom: `NoCheckAfterPush`,
+//! `NoBarrierAfterPush`.)
 //!
 //! # Unloading
 //!

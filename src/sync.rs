@@ -71,6 +71,8 @@ pub enum Mistake {
     NoLookAfterStop,
     /// A flush request does not carry what its caller knows.
     RelaxedTicket,
+    /// A site's word is computed before the lock is taken under which it is published.
+    ComputeBeforeLock,
     /// A flush request and the look at the state are not ordered.
     NoBarrierAfterRequest,
 }
