@@ -11,7 +11,8 @@
  * Level       LF_ERROR, LF_WARN, LF_INFO, LF_DEBUG, LF_TRACE, or LF_LOG(LOGFUSION_INFO, …) with a constant level.
  * Target      A string literal: see "Targets" in logfusion.h.
  * Template    A string literal. `{name}` stands for the value of the field of that name; a name that no field has stays as
- *             it stands, and is reported once. `{{` is `{`, `}}` is `}`.
+ *             it stands, and is reported once. `{{` is `{`, `}}` is `}`. In JSON and logfmt every field is shown as well; in
+ *             text those that the message has are not shown again.
  * Fields      At most 32. LF_KV("name", value): any integer, float, double, bool, const char * (NULL is shown as
  *             "(null)") or pointer (shown as its address). LF_KV_N("name", text, length): bytes. Names are literals.
  *             Text is copied by the call; how much of it fits, "Text" in logfusion.h says. In C, `true` and a comparison

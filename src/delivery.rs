@@ -29,6 +29,7 @@ pub struct Delivery {
     time_ns: u64,
     thread: Arc<ThreadInfo>,
     span_duration_ns: Option<u64>,
+    fields_in_message: u64,
 }
 
 impl Delivery {
@@ -40,6 +41,12 @@ impl Delivery {
     /// The thread that logged the record.
     pub fn thread(&self) -> &Arc<ThreadInfo> {
         &self.thread
+    }
+
+    /// The fields of the event whose values its message contains, since it was made from a template: bit *n* for the field at
+    /// index *n*. Text for people need not show them again.
+    pub fn fields_in_message(&self) -> u64 {
+        self.fields_in_message
     }
 
     /// In a layer's `on_close` of a span that C has entered: how long it was in that span, in nanoseconds by its own
@@ -64,7 +71,7 @@ pub fn with_current<R>(f: impl FnOnce(&Delivery) -> R) -> Option<R> {
 /// Enters a run of records of one thread. The drain calls it once a run.
 pub(crate) fn enter(thread: &Arc<ThreadInfo>) {
     CURRENT.with_borrow_mut(|current| {
-        **current = Some(Delivery { time_ns: 0, thread: thread.clone(), span_duration_ns: None })
+        **current = Some(Delivery { time_ns: 0, thread: thread.clone(), span_duration_ns: None, fields_in_message: 0 })
     });
 }
 
@@ -82,6 +89,16 @@ pub(crate) fn set_span_duration(duration_ns: Option<u64>) {
     CURRENT.with_borrow_mut(|current| {
         if let Some(delivery) = &mut **current {
             delivery.span_duration_ns = duration_ns;
+        }
+    });
+}
+
+/// Sets which fields of the event about to be given are in its message.
+#[inline]
+pub(crate) fn set_fields_in_message(fields: u64) {
+    CURRENT.with_borrow_mut(|current| {
+        if let Some(delivery) = &mut **current {
+            delivery.fields_in_message = fields;
         }
     });
 }

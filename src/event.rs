@@ -9,15 +9,15 @@ mod value;
 
 use crate::backtrace::{REQUESTS, Request};
 use crate::callbacks::{Place, REGISTRY, Registration, Text, View, ViewField};
-use crate::delivery::ThreadInfo;
+use crate::delivery::{self, ThreadInfo};
 use crate::dispatch;
-use crate::output::{Lines, Output};
+use crate::output::{LineMessage, Lines, Output};
 use crate::record::decode::{DecodeError, RawField, RawRecord, RawText, RawValue, decode, kind};
 use crate::record::layout::FIRST_SITE;
 use crate::sites::{CachedInterest, Site, Sites};
 use crate::stats::Outcome;
-use crate::template::Template;
-use of_site::{StaticSite, StaticSites};
+use crate::template::{self, Template};
+use of_site::{StaticSite, StaticSites, Values};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use tracing_core::dispatcher::Dispatch;
@@ -68,7 +68,7 @@ impl ShortWay<'_> {
         &mut self,
         site: &mut Site,
         time_ns: u64,
-        message: RawText<'_>,
+        message: LineMessage<'_>,
         values: impl Iterator<Item = RawValue<'a>>,
     ) -> bool {
         let Self { lines, output, thread } = self;
@@ -109,6 +109,8 @@ struct Subject<'a> {
     is_kept: bool,
     /// It is a span, and the message its name.
     is_span: bool,
+    /// The fields whose values are in the message.
+    in_message: u64,
 }
 
 /// The fields of a record.
@@ -128,7 +130,7 @@ impl<'a> Message<'a> {
     /// The message that a template makes of the fields, in `rendered`.
     fn render(template: &Template, fields: &[ViewField<'_>], rendered: &'a mut String) -> Self {
         rendered.clear();
-        template.render(rendered, |out, field| value::show(out, &fields[field].value));
+        template.render(rendered, |out, field| _ = template::show(out, &fields[field].value));
         rendered.push('\0');
         let terminated = rendered.as_bytes();
         let bytes = &terminated[..terminated.len() - 1];
@@ -154,18 +156,14 @@ impl Events {
                 return Ok(wanted.nobody());
             }
             if let Some(short) = short.as_mut().filter(|_| wanted.is_certain()) {
-                let values = known.values(record.bytes)?;
+                let mut values = Values::new();
+                known.read(record.bytes, &mut values)?;
                 let StaticSite { site, template, message, .. } = known;
                 let message = match template.literal() {
-                    Some(_) => message.raw(),
-                    None => {
-                        rendered.clear();
-                        template.render(rendered, |out, field| value::show(out, &values[field]));
-                        let bytes = rendered.as_bytes();
-                        RawText { bytes, full: bytes.len() as u64, terminated: bytes }
-                    }
+                    Some(_) => LineMessage::Plain(message.raw()),
+                    None => LineMessage::Of(template, &values),
                 };
-                let bad_utf8 = short.push(site, record.time_ns, message, values.into_iter());
+                let bad_utf8 = short.push(site, record.time_ns, message, values.iter().copied());
                 wanted.is_served(bad_utf8);
                 if wanted.is_none() {
                     return Ok(wanted.served());
@@ -187,6 +185,7 @@ impl Events {
                 is_shared: false,
                 is_kept: record.is_kept,
                 is_span: false,
+                in_message: known.site.in_message,
             };
             return Ok(give(&known.site, &subject, wanted, record, short));
         }
@@ -199,7 +198,7 @@ impl Events {
         }
         if let Some(short) = short.as_mut().filter(|_| wanted.is_certain() && !is_shared && !raw.templated) {
             let values = raw.fields.iter().map(|field| field.value);
-            let bad_utf8 = short.push(site, record.time_ns, raw.message, values);
+            let bad_utf8 = short.push(site, record.time_ns, LineMessage::Plain(raw.message), values);
             wanted.is_served(bad_utf8);
             if wanted.is_none() {
                 return Ok(wanted.served());
@@ -229,18 +228,20 @@ impl Events {
 
 fn dynamic<'a>(raw: &RawRecord<'a>, rendered: &'a mut String) -> Subject<'a> {
     let fields: Fields<'a> = raw.fields.iter().map(|RawField { name, value }| ViewField::new(name, value)).collect();
+    let mut in_message = 0;
     let message = if raw.templated {
         // A static site past the bounds of the table: the template is read each time.
         let names: SmallVec<[Text<'_>; 8]> = fields.iter().map(|field| Text::new(field.name)).collect();
         let names: SmallVec<[&str; 8]> = names.iter().map(Text::as_str).collect();
         let template = Template::parse(Text::new(raw.message).as_str(), &names);
+        in_message = template.fields();
         Message::render(&template, &fields, rendered)
     } else {
         Message::new(raw.message)
     };
     let (level, called, target) = (raw.level, raw.called, raw.target);
     let (is_shared, is_kept, is_span) = (false, false, false);
-    Subject { level, called, target, message, fields, place: None, is_shared, is_kept, is_span }
+    Subject { level, called, target, message, fields, place: None, is_shared, is_kept, is_span, in_message }
 }
 
 /// Who wants a record.
@@ -333,6 +334,7 @@ fn give(
         || subject.fields.iter().any(|field| field.text.as_ref().is_some_and(|text| text.was_bad));
     if let Some(dispatch) = wanted.dispatch {
         let metadata = wanted.metadata;
+        delivery::set_fields_in_message(subject.in_message);
         let given = value::with_values(metadata, subject, |values| {
             dispatch::give(dispatch, wanted.ask, &Event::new(metadata, values))
         });
@@ -340,6 +342,7 @@ fn give(
             report.outcome = Outcome::Delivered;
             report.keep = None;
         }
+        delivery::set_fields_in_message(0);
         dispatch::give_nested(dispatch);
     }
     if !wanted.calls.is_empty() {

@@ -79,6 +79,8 @@ pub struct Shape<'a> {
     pub number: u32,
     /// The name, if it is a span's.
     pub span: Option<&'a str>,
+    /// The fields whose values are in the message ([`Template::fields`](crate::template::Template::fields)).
+    pub in_message: u64,
 }
 
 /// A callsite that was made at run time and lives for ever.
@@ -138,6 +140,8 @@ pub struct Site {
     pub metadata: &'static Metadata<'static>,
     /// A target or a field's name was not UTF-8.
     pub has_bad_names: bool,
+    /// The fields whose values are in the message.
+    pub in_message: u64,
     matching: SmallVec<[Arc<Registration>; 2]>,
     matched_in: u64,
     request: Option<Arc<Request>>,
@@ -160,6 +164,7 @@ impl Site {
             callsite,
             metadata,
             has_bad_names,
+            in_message: shape.in_message,
             matching: SmallVec::new(),
             matched_in: 0,
             request: None,
@@ -172,10 +177,10 @@ impl Site {
     /// What its lines have in common.
     #[inline]
     pub fn line(&mut self, style: Style) -> &Line {
-        let metadata = self.metadata;
-        let line = self.line.get_or_insert_with(|| Box::new(Line::new(metadata, style)));
+        let (metadata, in_message) = (self.metadata, self.in_message);
+        let line = self.line.get_or_insert_with(|| Box::new(Line::new(metadata, style, in_message)));
         if line.style != style {
-            **line = Line::new(metadata, style);
+            **line = Line::new(metadata, style, in_message);
         }
         line
     }
@@ -198,7 +203,8 @@ impl Site {
             let names: Vec<&str> = metadata.fields().iter().map(|field| field.name()).chain(["backtrace"]).collect();
             let place = metadata.file().zip(metadata.line());
             let level = number(LevelFilter::from_level(*metadata.level()));
-            let shape = Shape { level, target: metadata.target(), names: &names, place, number: 0, span: None };
+            let target = metadata.target();
+            let shape = Shape { level, target, names: &names, place, number: 0, span: None, in_message: 0 };
             RuntimeSite::leak(&shape, BACKTRACE)
         });
         callsite.metadata.get().expect("set by `leak`")
@@ -280,7 +286,8 @@ impl Sites {
                 let shared = self.shared[index].get_or_insert_with(|| {
                     let names = [if is_span { "log.name" } else { "message" }, "log.target", "context"];
                     let (level, target, span) = (raw.level, "logfusion::overflow", is_span.then_some("span"));
-                    Box::new(Site::new(&Shape { level, target, names: &names, place: None, number: 0, span }, false))
+                    let shape = Shape { level, target, names: &names, place: None, number: 0, span, in_message: 0 };
+                    Box::new(Site::new(&shape, false))
                 });
                 (shared, true)
             }
@@ -302,7 +309,8 @@ impl Sites {
         let names: Vec<&str> = message.into_iter().chain(fields.iter().map(Text::as_str)).collect();
         let index = self.sites.len();
         let span = is_span.then_some(name.as_str());
-        let shape = Shape { level: raw.level, target: target.as_str(), names: &names, place: None, number: 0, span };
+        let (level, target, in_message) = (raw.level, target.as_str(), 0);
+        let shape = Shape { level, target, names: &names, place: None, number: 0, span, in_message };
         self.sites.push(Site::new(&shape, has_bad_names));
         let shape: Arc<[u8]> = self.shape.as_slice().into();
         self.by_shape.insert(shape.clone(), index);

@@ -1,5 +1,8 @@
 //! Templates: `"{method} {url} -> {status}"`, read once and filled in by the drain.
 
+use crate::record::decode::RawValue;
+use std::fmt::Write as _;
+
 /// A template that has been read.
 #[derive(Debug, Default)]
 pub struct Template {
@@ -8,8 +11,10 @@ pub struct Template {
     pub fault: Option<Fault>,
 }
 
+/// A piece of a template.
 #[derive(Debug, PartialEq, Eq)]
-enum Part {
+pub enum Part {
+    /// Text as it stands.
     Literal(Box<str>),
     /// The value of the field at this place.
     Field(usize),
@@ -77,6 +82,18 @@ impl Template {
         }
     }
 
+    /// The fields whose values are in the text: bit 1 for the first, since the message is field 0 of its event.
+    pub fn fields(&self) -> u64 {
+        let bit = |part: &Part| if let Part::Field(field) = part { 1 << (field + 1) } else { 0 };
+        self.parts.iter().map(bit).fold(0, |fields, bit: u64| fields | bit)
+    }
+
+    /// Its parts, in order.
+    #[inline]
+    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter()
+    }
+
     /// Appends the text to `out`; `show` appends the value of a field.
     pub fn render(&self, out: &mut String, mut show: impl FnMut(&mut String, usize)) {
         for part in &self.parts {
@@ -88,6 +105,32 @@ impl Template {
     }
 }
 
+/// Appends a value as a message shows it. Returns whether it is a text that was not UTF-8.
+#[inline]
+pub fn show(out: &mut String, value: &RawValue<'_>) -> bool {
+    match value {
+        RawValue::I64(value) => out.push_str(itoa::Buffer::new().format(*value)),
+        RawValue::U64(value) => out.push_str(itoa::Buffer::new().format(*value)),
+        RawValue::F64(value) if value.is_finite() => out.push_str(zmij::Buffer::new().format(*value)),
+        RawValue::F64(value) => _ = write!(out, "{value}"),
+        RawValue::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        RawValue::Pointer(value) => _ = write!(out, "{value:#x}"),
+        RawValue::Text(raw) => match std::str::from_utf8(raw.bytes) {
+            Ok(text) if !raw.is_cut() => out.push_str(text),
+            _ => {
+                let (text, was_bad) = raw.mend();
+                if raw.is_cut() {
+                    raw.push_cut(out, &text);
+                } else {
+                    out.push_str(&text);
+                }
+                return was_bad;
+            }
+        },
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +139,7 @@ mod tests {
         let template = Template::parse(text, &["a", "b", "long_name"]);
         let mut out = String::new();
         template.render(&mut out, |out, field| out.push_str(["1", "two", "3.5"][field]));
+        assert_eq!(template.fields() == 0, template.literal().is_some());
         if let Some(literal) = template.literal() {
             assert_eq!(literal, out);
         }

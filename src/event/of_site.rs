@@ -107,8 +107,9 @@ impl StaticSite {
             || description.fields.iter().any(|(_, name)| is_bad(text(name)));
         let place = Some((&*file, description.line));
         let span = is_span.then_some(&*message);
-        let shape = Shape { level: description.level, target: &target, names: &names, place, number, span };
         let template = if is_span { Template::default() } else { Template::parse(&message, &names[1..]) };
+        let (level, in_message) = (description.level, template.fields());
+        let shape = Shape { level, target: &target, names: &names, place, number, span, in_message };
         let c_text = |bytes: &[u8]| CStr::from_bytes_until_nul(bytes).map(CStr::to_owned).unwrap_or_default();
         Self {
             site: Site::new(&shape, has_bad_names),
@@ -124,12 +125,10 @@ impl StaticSite {
         }
     }
 
-    /// The values of a record of this site.
+    /// Reads the values of a record of this site. Into place: moving so many would take longer than reading them.
     #[inline]
-    pub fn values<'a>(&self, bytes: &'a [u8]) -> Result<Values<'a>, DecodeError> {
-        let mut all = Values::new();
-        values(bytes, self.description.fields.iter().map(|(type_, _)| *type_), |value| all.push(value))?;
-        Ok(all)
+    pub fn read<'a>(&self, bytes: &'a [u8], all: &mut Values<'a>) -> Result<(), DecodeError> {
+        values(bytes, self.description.fields.iter().map(|(type_, _)| *type_), |value| all.push(value))
     }
 
     /// The fields of a record of this site.
@@ -138,6 +137,8 @@ impl StaticSite {
             let bytes = text(name);
             RawText { bytes, full: bytes.len() as u64, terminated: name }
         });
-        Ok(names.zip(self.values(bytes)?).map(|(name, value)| ViewField::new(name, value)).collect())
+        let mut values = Values::new();
+        self.read(bytes, &mut values)?;
+        Ok(names.zip(values).map(|(name, value)| ViewField::new(name, value)).collect())
     }
 }

@@ -25,6 +25,7 @@ impl Events {
                 is_shared: false,
                 is_kept: false,
                 is_span: true,
+                in_message: 0,
             };
             return Ok(open(dispatch, &known.site, &subject));
         }

@@ -3,8 +3,8 @@
 use super::Subject;
 use crate::callbacks::{Text, ViewField};
 use crate::record::decode::{RawText, RawValue};
+use crate::template;
 use smallvec::SmallVec;
-use std::fmt::Write as _;
 use tracing_core::Metadata;
 use tracing_core::field::{DebugValue, Value, ValueSet, debug};
 
@@ -83,27 +83,9 @@ pub fn with_values<R>(
     f(&metadata.fields().value_set_all(&values))
 }
 
-/// Appends a value to a message.
-#[inline]
-pub fn show(out: &mut String, value: &RawValue<'_>) {
-    match value {
-        RawValue::I64(value) => out.push_str(itoa::Buffer::new().format(*value)),
-        RawValue::U64(value) => out.push_str(itoa::Buffer::new().format(*value)),
-        RawValue::F64(value) if value.is_finite() => out.push_str(zmij::Buffer::new().format(*value)),
-        RawValue::F64(value) => _ = write!(out, "{value}"),
-        RawValue::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        RawValue::Pointer(value) => _ = write!(out, "{value:#x}"),
-        RawValue::Text(raw) => match std::str::from_utf8(raw.bytes) {
-            Ok(text) if !raw.is_cut() => out.push_str(text),
-            _ if raw.is_cut() => raw.push_cut(out, &raw.mend().0),
-            _ => out.push_str(&raw.mend().0),
-        },
-    }
-}
-
 /// `name=value`, for the field `context` of records past the table's bounds.
 fn context_of(field: &ViewField<'_>) -> String {
     let mut pair = format!("{}=", Text::new(field.name).as_str());
-    show(&mut pair, &field.value);
+    _ = template::show(&mut pair, &field.value);
     pair
 }

@@ -9,6 +9,7 @@ use super::format::{self, Clock, Encode, escape, json::Json, logfmt::Logfmt, tex
 use super::{Format, Output, Style};
 use crate::delivery::ThreadInfo;
 use crate::record::decode::{RawText, RawValue};
+use crate::template::{Part, Template, show};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -22,33 +23,33 @@ pub(crate) struct Line {
     before: Box<[u8]>,
     /// From there to the message.
     between: Box<[u8]>,
-    /// Before the value of each field.
+    /// Before the value of each field; empty for one that is not shown, since the message has it.
     keys: Box<[Box<[u8]>]>,
     /// After the fields.
     after: Box<[u8]>,
 }
 
 impl Line {
-    /// The line of a callsite whose first field is the message.
+    /// The line of a callsite whose first field is the message, which has the values of the fields `in_message`.
     #[cold]
-    pub(crate) fn new(metadata: &'static Metadata<'static>, style: Style) -> Self {
+    pub(crate) fn new(metadata: &'static Metadata<'static>, style: Style, in_message: u64) -> Self {
         let (mut before, mut between, mut after) = (Vec::new(), Vec::new(), Vec::new());
         let keys = match style.format {
             Format::Text => {
                 before.extend_from_slice(format::text::level(metadata.level(), style.color));
                 escape::push_text(&mut between, metadata.target());
                 between.push(b':');
-                keys::<Text>(metadata, Some(0), &mut between)
+                keys::<Text>(metadata, Some(0), in_message, &mut between)
             }
             Format::Logfmt => {
                 before.extend_from_slice(format::logfmt::level(metadata.level()));
                 escape::push_value(&mut before, metadata.target());
-                keys::<Logfmt>(metadata, Some(0), &mut between)
+                keys::<Logfmt>(metadata, Some(0), in_message, &mut between)
             }
             Format::Json => {
                 before.extend_from_slice(format::json::level(metadata.level()));
                 format::json::push_place(&mut after, metadata);
-                keys::<Json>(metadata, None, &mut between)
+                keys::<Json>(metadata, None, in_message, &mut between)
             }
         };
         Self { style, before: before.into(), between: between.into(), keys, after: after.into() }
@@ -60,11 +61,15 @@ impl Line {
 fn keys<E: Encode>(
     metadata: &'static Metadata<'static>,
     message: Option<usize>,
+    in_message: u64,
     between: &mut Vec<u8>,
 ) -> Box<[Box<[u8]>]> {
     E::message_key(between);
     let fields = metadata.fields();
     let key = |(position, name): (usize, &str)| {
+        if E::SHOWS_ONCE && in_message >> (position & 63) & 1 == 1 {
+            return Box::default();
+        }
         let mut key = vec![E::SEPARATOR];
         let name = format::plain_name(name);
         let suffix = if E::UNIQUE_KEYS { format::suffix(fields, message, E::RESERVED, name, position) } else { None };
@@ -72,6 +77,14 @@ fn keys<E: Encode>(
         key.into_boxed_slice()
     };
     fields.iter().map(|field| field.name()).enumerate().skip(1).map(key).collect()
+}
+
+/// The message of a line.
+pub(crate) enum LineMessage<'a> {
+    /// As it was logged.
+    Plain(RawText<'a>),
+    /// What a template makes of the values.
+    Of(&'a Template, &'a [RawValue<'a>]),
 }
 
 /// Lines on their way to the output.
@@ -93,7 +106,7 @@ impl Lines {
         line: &Line,
         time_ns: u64,
         thread: &Arc<ThreadInfo>,
-        message: RawText<'_>,
+        message: LineMessage<'_>,
         values: impl Iterator<Item = RawValue<'a>>,
     ) -> bool {
         if self.thread.as_ref().is_none_or(|(known, style)| !Arc::ptr_eq(known, thread) || *style != line.style) {
@@ -111,7 +124,7 @@ impl Lines {
         &mut self,
         line: &Line,
         time_ns: u64,
-        message: RawText<'_>,
+        message: LineMessage<'_>,
         values: impl Iterator<Item = RawValue<'a>>,
     ) -> bool {
         let Self { lines, clock, thread_text, scratch, .. } = self;
@@ -123,8 +136,14 @@ impl Lines {
             lines.extend_from_slice(thread_text);
         }
         lines.extend_from_slice(&line.between);
-        any_bad |= push_raw(lines, scratch, message, E::message);
+        any_bad |= match message {
+            LineMessage::Plain(raw) => push_raw(lines, scratch, raw, E::message),
+            LineMessage::Of(template, values) => push_rendered::<E>(lines, scratch, template, values),
+        };
         for (key, value) in line.keys.iter().zip(values) {
+            if key.is_empty() {
+                continue;
+            }
             lines.extend_from_slice(key);
             match value {
                 RawValue::I64(value) => format::push_int(lines, value),
@@ -172,6 +191,43 @@ impl Lines {
             output.push_lines(&mut self.lines);
         }
     }
+}
+
+/// Appends the message that a template makes of values. Returns whether a text was not UTF-8.
+#[inline]
+fn push_rendered<E: Encode>(
+    out: &mut Vec<u8>,
+    scratch: &mut String,
+    template: &Template,
+    values: &[RawValue<'_>],
+) -> bool {
+    if !E::MESSAGE_IN_PARTS {
+        let mut any_bad = false;
+        scratch.clear();
+        template.render(scratch, |out, field| any_bad |= show(out, &values[field]));
+        E::message(out, scratch);
+        return any_bad;
+    }
+    let mut any_bad = false;
+    out.extend_from_slice(E::MESSAGE_QUOTE);
+    for part in template.parts() {
+        match part {
+            Part::Literal(text) => E::message_part(out, text),
+            Part::Field(field) => match &values[*field] {
+                RawValue::Text(raw) => any_bad |= push_raw(out, scratch, *raw, E::message_part),
+                RawValue::I64(value) => format::push_int(out, *value),
+                RawValue::U64(value) => format::push_int(out, *value),
+                other => {
+                    scratch.clear();
+                    _ = show(scratch, other);
+                    // Digits, signs and letters.
+                    out.extend_from_slice(scratch.as_bytes());
+                }
+            },
+        }
+    }
+    out.extend_from_slice(E::MESSAGE_QUOTE);
+    any_bad
 }
 
 /// Appends a text, fit to show. Returns whether it was not UTF-8.

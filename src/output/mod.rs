@@ -36,7 +36,7 @@ use self::writer::{Counters, Writer};
 
 pub use self::filter::Directives;
 pub(crate) use self::filter_file::{FilterFile, News};
-pub(crate) use self::line::{Line, Lines};
+pub(crate) use self::line::{Line, LineMessage, Lines};
 pub(crate) use self::writer::{OutputStats, WriteError};
 
 /// How a record is written.

@@ -13,6 +13,7 @@ use crate::record::decode::{RawText, RawValue};
 use super::testing::{Directory, Fixture, deliver, site};
 use super::*;
 use crate::delivery;
+use crate::template::{Template, show};
 
 const FORMATS: [Format; 3] = [Format::Text, Format::Logfmt, Format::Json];
 
@@ -470,7 +471,9 @@ proptest! {
             (prop::sample::select(vec!["k", "message", "k#2", "level", "ts", "r#type", "a key", "é\n"]), logged()), 0..6),
         thread in prop::sample::select(vec!["main", "", "a \x1b thread"]),
         time_ns in any::<u64>(),
+        in_message in any::<u64>(),
     ) {
+        let in_message = in_message & !1;
         let names: Vec<&str> = std::iter::once("message").chain(fields.iter().map(|(name, _)| *name)).collect();
         let metadata = site(level, &target, &names, has_file.then_some("file.c"));
         let message = Logged::Text(message.0, message.1);
@@ -482,11 +485,41 @@ proptest! {
             let fixture = Fixture::with(format, |config| config.color = color);
             deliver(thread, 1234);
             delivery::set_time(time_ns);
+            delivery::set_fields_in_message(in_message);
             let by_layer = fixture.event(metadata, &shown);
             let info = delivery::with_current(|delivery| delivery.thread().clone()).unwrap();
             let mut lines = Lines::default();
-            let line = Line::new(metadata, fixture.output.style());
-            lines.push(&line, time_ns, &info, raw_message, raw.iter().copied());
+            let line = Line::new(metadata, fixture.output.style(), in_message);
+            lines.push(&line, time_ns, &info, LineMessage::Plain(raw_message), raw.iter().copied());
+            lines.hand_over(&fixture.output);
+            let both = fixture.written();
+            prop_assert_eq!(&both[by_layer.len()..], by_layer.as_str());
+        }
+    }
+
+    /// The same where a template makes the message.
+    #[test]
+    fn a_line_of_a_template_is_what_the_layer_writes(
+        parts in prop::collection::vec(prop::sample::select(
+            vec!["{a}", "{b}", "{c}", " ", "\"", "=", "é\u{202e}", "\n\x1b[31m", "{{", "{x}", "plain text"]), 0..8),
+        values in [logged(), logged(), logged()],
+    ) {
+        let template = Template::parse(&parts.concat(), &["a", "b", "c"]);
+        let (raw, shown): (Vec<_>, Vec<_>) = values.iter().map(raw_and_shown).unzip();
+        let mut message = String::new();
+        template.render(&mut message, |out, field| _ = show(out, &raw[field]));
+        let shown: Vec<_> = std::iter::once(&message as &dyn tracing_core::field::Value).chain(shown.iter().map(|value| &**value)).collect();
+        let metadata = site(Level::INFO, "target", &["message", "a", "b", "c"], None);
+        for format in FORMATS {
+            let fixture = Fixture::new(format);
+            deliver("main", 1234);
+            delivery::set_time(1);
+            delivery::set_fields_in_message(template.fields());
+            let by_layer = fixture.event(metadata, &shown);
+            let info = delivery::with_current(|delivery| delivery.thread().clone()).unwrap();
+            let mut lines = Lines::default();
+            let line = Line::new(metadata, fixture.output.style(), template.fields());
+            lines.push(&line, 1, &info, LineMessage::Of(&template, &raw), raw.iter().copied());
             lines.hand_over(&fixture.output);
             let both = fixture.written();
             prop_assert_eq!(&both[by_layer.len()..], by_layer.as_str());

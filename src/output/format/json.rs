@@ -32,6 +32,7 @@ impl Encode for Json {
     const LINE_BEGIN: &'static [u8] = b"{\"timestamp\":\"";
     const LINE_END: &'static [u8] = b"}\n";
     const THREAD_LAST: bool = true;
+    const SHOWS_ONCE: bool = false;
     const MESSAGE_APART: bool = false;
 
     fn key(out: &mut Vec<u8>, name: &str, suffix: Option<Suffix>) {
@@ -65,6 +66,14 @@ impl Encode for Json {
 
     fn message(out: &mut Vec<u8>, value: &str) {
         push_json(out, value);
+    }
+
+    const MESSAGE_IN_PARTS: bool = true;
+    const MESSAGE_QUOTE: &'static [u8] = b"\"";
+
+    #[inline]
+    fn message_part(out: &mut Vec<u8>, value: &str) {
+        push_json_inner(out, value);
     }
 }
 

@@ -25,6 +25,7 @@ impl Encode for Logfmt {
     const LINE_BEGIN: &'static [u8] = b"ts=";
     const LINE_END: &'static [u8] = b"\n";
     const THREAD_LAST: bool = false;
+    const SHOWS_ONCE: bool = false;
     const MESSAGE_APART: bool = true;
 
     fn key(out: &mut Vec<u8>, name: &str, suffix: Option<Suffix>) {
@@ -52,6 +53,14 @@ impl Encode for Logfmt {
     }
 
     fn message(out: &mut Vec<u8>, value: &str) {
+        push_value(out, value);
+    }
+
+    // Whether it stands in quotes is seen only when it is whole.
+    const MESSAGE_IN_PARTS: bool = false;
+    const MESSAGE_QUOTE: &'static [u8] = b"";
+
+    fn message_part(out: &mut Vec<u8>, value: &str) {
         push_value(out, value);
     }
 }

@@ -48,6 +48,8 @@ pub(crate) trait Encode {
     const LINE_END: &'static [u8];
     /// Whether the thread stands at the end, not before the message.
     const THREAD_LAST: bool;
+    /// Whether a field is left out whose value is in the message.
+    const SHOWS_ONCE: bool;
     /// Whether the message comes in front of the fields and without their kind of key.
     const MESSAGE_APART: bool;
 
@@ -63,6 +65,12 @@ pub(crate) trait Encode {
     fn message_key(out: &mut Vec<u8>);
     /// Writes the message as text.
     fn message(out: &mut Vec<u8>, value: &str);
+    /// Whether a message may be written in parts, between quotes.
+    const MESSAGE_IN_PARTS: bool;
+    /// What stands before and behind them.
+    const MESSAGE_QUOTE: &'static [u8];
+    /// Writes a part of the message.
+    fn message_part(out: &mut Vec<u8>, value: &str);
 }
 
 /// Appended to a repeated key: `#position`, once or, where a field has that very name, several times.
@@ -102,6 +110,8 @@ pub(crate) struct Pairs<'a, E> {
     separator: Option<u8>,
     /// A bit for the hash of each name seen; a bit found set calls for a comparison of names.
     seen: u64,
+    /// The fields that are left out, a bit each.
+    hidden: u64,
     /// What names are written with: empty but for the keys of a context.
     prefix: &'static str,
     /// For a span: where each pair starts, with its field's position. No separators are written then.
@@ -126,6 +136,7 @@ impl<'a, E: Encode> Pairs<'a, E> {
             select: Select::All,
             separator: None,
             seen,
+            hidden: 0,
             prefix: "",
             starts: None,
             encode: PhantomData,
@@ -136,6 +147,9 @@ impl<'a, E: Encode> Pairs<'a, E> {
     #[inline]
     fn begin(&mut self, field: &Field) -> Option<bool> {
         let position = field.index();
+        if self.hidden >> (position & 63) & 1 == 1 {
+            return None;
+        }
         match self.select {
             Select::All => {}
             Select::Only(only) if only == position => {}
@@ -305,6 +319,9 @@ fn push_message_and_fields<E: Encode>(scratch: &mut Scratch, event: &Event<'_>) 
     let message = fields.iter().position(|field| field.name() == "message");
     let mut pairs = Pairs::<E>::new(&mut scratch.line, &mut scratch.debug, fields, E::RESERVED);
     pairs.separator = Some(E::SEPARATOR);
+    if E::SHOWS_ONCE {
+        pairs.hidden = delivery::with_current(|delivery| delivery.fields_in_message()).unwrap_or(0);
+    }
     pairs.message = message;
     match message {
         // The message comes first, as tracing's macros and our sites have it: one walk will do.

@@ -4,6 +4,8 @@
 //! 2026-11-22T09:00:00.123456Z  INFO main[1234] request{id=7}: ffi::http: the message key=value other="has spaces"
 //! ```
 //!
+//! What a message was made of (a C statement's template names it) is not shown again behind it.
+//!
 //! Time, level, name and id of the thread, the spans around the record from the outermost, target, message, pairs. A text
 //! value stands in quotes where it could be misread without; a `Debug` value never does. In colour, the time is dim and the
 //! level has its colour.
@@ -25,6 +27,7 @@ impl Encode for Text {
     const LINE_BEGIN: &'static [u8] = b"";
     const LINE_END: &'static [u8] = b"\n";
     const THREAD_LAST: bool = false;
+    const SHOWS_ONCE: bool = true;
     const MESSAGE_APART: bool = true;
 
     fn key(out: &mut Vec<u8>, name: &str, _: Option<Suffix>) {
@@ -49,6 +52,14 @@ impl Encode for Text {
     }
 
     fn message(out: &mut Vec<u8>, value: &str) {
+        push_text(out, value);
+    }
+
+    const MESSAGE_IN_PARTS: bool = true;
+    const MESSAGE_QUOTE: &'static [u8] = b"";
+
+    #[inline]
+    fn message_part(out: &mut Vec<u8>, value: &str) {
         push_text(out, value);
     }
 }
