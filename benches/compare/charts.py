@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""Tables and charts of src/docs from what was measured.
+
+    charts.py compare RESULTS DOCS     the comparison with peers (./run)
+    charts.py growth RESULTS DOCS      how costs grow (ci/bench-growth)
+
+RESULTS has one JSON object a line: {"peer": …, "what": …, "values": […]}. It is kept as results-*.jsonl beside this file, so
+that the charts can be made again. Figures are medians of all rounds; of the spaced calls, the best repeat's.
+"""
+
+import json
+import pathlib
+import statistics
+import sys
+
+OURS = "logfusion"
+BLUE, GREY, DARK, LIGHT = "#2563eb", "#9ca3af", "#111827", "#e5e7eb"
+PALETTE = ["#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2", "#be185d", "#4d7c0f"]
+
+
+def load(path):
+    results = {}
+    for line in pathlib.Path(path).read_text().splitlines():
+        row = json.loads(line)
+        results.setdefault(row["peer"], {}).setdefault(row["what"], []).append(row["values"])
+    return results
+
+
+def median_of(runs):
+    return statistics.median(value for run in runs for value in run)
+
+
+def best_spaced(runs):
+    """Of each percentile the best repeat's: the noise of a machine with neighbours has two modes."""
+    repeats = [run[at : at + 3] for run in runs for at in range(0, len(run), 3)]
+    return [min(repeat[index] for repeat in repeats) for index in range(3)]
+
+
+# ---- SVG
+
+
+class Svg:
+    def __init__(self, width, height, title):
+        self.width, self.height = width, height
+        self.parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+            f"<title>{title}</title>",
+            f'<rect width="{width}" height="{height}" fill="white"/>',
+            f'<text x="16" y="24" font-size="15" font-weight="bold" fill="{DARK}">{title}</text>',
+        ]
+
+    def text(self, x, y, text, anchor="start", fill=DARK, size=12):
+        text = text.replace("&", "&amp;").replace("<", "&lt;")
+        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}" font-size="{size}">{text}</text>')
+
+    def line(self, x1, y1, x2, y2, stroke=LIGHT, width=1):
+        self.parts.append(f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="{stroke}" stroke-width="{width}"/>')
+
+    def rect(self, x, y, width, height, fill):
+        self.parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 1):.1f}" height="{height:.1f}" fill="{fill}"/>')
+
+    def polyline(self, points, stroke, width=2):
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        self.parts.append(f'<polyline points="{path}" fill="none" stroke="{stroke}" stroke-width="{width}"/>')
+
+    def write(self, path):
+        path.write_text("\n".join([*self.parts, "</svg>"]) + "\n")
+
+
+def bars(path, title, rows, unit, log=False):
+    """rows: (name, value), shown in this order."""
+    import math
+
+    left, right, height = 190, 90, 24
+    svg = Svg(720, 56 + height * len(rows), title)
+    most = max(value for _, value in rows)
+    least = min(value for _, value in rows)
+    for index, (name, value) in enumerate(rows):
+        y = 44 + index * height
+        room = svg.width - left - right
+        length = (math.log(value / least) + 0.3) / (math.log(most / least) + 0.3) * room if log else value / most * room
+        svg.text(left - 8, y + 14, name, "end")
+        svg.rect(left, y + 2, length, height - 8, BLUE if name.startswith(OURS) else GREY)
+        svg.text(left + length + 6, y + 14, f"{value:.3g}{unit}")
+    svg.write(path)
+
+
+def histogram(path, title, curves):
+    """curves: (name, counts in ten buckets a decade from 0.1 ns)."""
+    svg = Svg(720, 380, title)
+    left, top, width, height = 56, 44, 640, 250
+    first, last = 10, 58  # 1 ns to 63 us
+    most = max(count / sum(counts) for _, counts in curves for count in counts)
+    x = lambda bucket: left + (bucket - first) / (last - first) * width
+    y = lambda share: top + height - share / most * height
+    for decade, label in ((10, "1 ns"), (20, "10 ns"), (30, "100 ns"), (40, "1 µs"), (50, "10 µs")):
+        svg.line(x(decade), top, x(decade), top + height)
+        svg.text(x(decade), top + height + 18, label, "middle")
+    svg.line(left, top + height, left + width, top + height, DARK)
+    for index, (name, counts) in enumerate(curves):
+        total = sum(counts)
+        points = [(x(bucket + 0.5), y(counts[bucket] / total)) for bucket in range(first, last)]
+        color = PALETTE[index % len(PALETTE)]
+        svg.polyline(points, color, 3 if name == OURS else 1.5)
+        column, row = divmod(index, 3)
+        svg.rect(left + column * 215, top + height + 36 + row * 18, 12, 12, color)
+        svg.text(left + column * 215 + 18, top + height + 46 + row * 18, name)
+    svg.text(left, top - 6, "share of bursts", fill=GREY, size=11)
+    svg.write(path)
+
+
+# ---- Markdown
+
+
+def put(docs, marker, lines):
+    path = docs / "performance.md"
+    text = path.read_text()
+    begin, end = f"<!-- {marker}: made by benches/compare/charts.py -->", f"<!-- {marker}: end -->"
+    if begin not in text:
+        sys.exit(f"{path} has no place for {marker}: add the lines {begin!r} and {end!r}")
+    before, rest = text.split(begin, 1)
+    after = rest.split(end, 1)[1]
+    path.write_text(before + begin + "\n" + "\n".join(lines) + "\n" + end + after)
+
+
+def compare(results, docs):
+    clock = median_of(results[OURS]["clock"])
+    names = sorted(results, key=lambda name: (not name.startswith(OURS), median_of(results[name]["numbers"])))
+    rows = []
+    best = {}
+
+    def cell(name, what, value, shown, less_is_better=True):
+        known = best.setdefault(what, value)
+        if value < known if less_is_better else value > known:
+            best[what] = value
+        return (what, value, shown)
+
+    for name in names:
+        result = results[name]
+        numbers, text = median_of(result["numbers"]) / clock, median_of(result["text"]) / clock
+        spaced = best_spaced(result["spaced"])
+        cells = [
+            cell(name, "numbers", numbers, f"{numbers:.2f}"),
+            cell(name, "text", text, f"{text:.2f}"),
+            *(cell(name, f"p{index}", value, f"{value:,.0f}") for index, value in enumerate(spaced)),
+        ]
+        if "file" in result:
+            rate = median_of(result["file"]) / 1e6
+            cells.append(cell(name, "file", rate, f"{rate:.2f}", less_is_better=False))
+        else:
+            cells.append(("file", None, "–"))
+        rows.append((name, cells))
+    lines = [
+        "| | int, int, double | int, int, 35 bytes | 20 calls, then a pause: p50 | p99 | p99.9 | to a file |",
+        "|---|---|---|---|---|---|---|",
+        "| | clock reads a call | clock reads a call | ns a call | ns a call | ns a call | million a second |",
+    ]
+    for name, cells in rows:
+        shown = [f"**{text}**" if value == best[what] else text for what, value, text in cells]
+        lines.append(f"| {name} | " + " | ".join(shown) + " |")
+    lines += ["", f"Bold: the best of the column. One clock read: {clock:.2f} ns."]
+    put(docs, "compare", lines)
+
+    tight = [(name, median_of(results[name]["text"]) / clock) for name in names]
+    bars(docs / "tight.svg", "A call in a tight loop, int + int + 35 bytes, in clock reads (log scale)",
+         sorted(tight, key=lambda row: row[1]), "", log=True)
+    files = [(name, median_of(results[name]["file"]) / 1e6) for name in names if "file" in results[name]]
+    bars(docs / "file.svg", "Records to a file, none lost, million a second", sorted(files, key=lambda row: -row[1]), "")
+    shown = [OURS] + [name for name in names if not name.startswith(OURS)]
+    curves = [(name, [sum(column) for column in zip(*results[name]["histogram"])]) for name in shown]
+    histogram(docs / "spaced.svg", "Time of a call, 20 calls and a pause of 200 µs", curves[:8])
+
+
+def growth(results, docs):
+    rows = results["growth"]
+    lines = ["| what grows | from | to | cost of a record | bar |", "|---|---|---|---|---|"]
+    chart = []
+    for what, runs in rows.items():
+        label, small, large, bar = what.split("|")
+        ratio = statistics.median(run[1] / run[0] for run in runs)
+        lines.append(f"| {label} | {small} | {large} | {ratio:.2f} × | ≤ {bar} × |")
+        chart.append((f"{label}: {large}", ratio))
+    put(docs, "growth", lines)
+    bars(docs / "growth.svg", "What a record costs the drain, as a multiple of the smallest case", chart, " ×")
+
+
+def main():
+    if len(sys.argv) != 4 or sys.argv[1] not in ("compare", "growth"):
+        sys.exit(__doc__)
+    what, source, docs = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+    kept = pathlib.Path(__file__).parent / f"results-{what}.jsonl"
+    if source.resolve() != kept.resolve():
+        kept.write_text(source.read_text())
+    {"compare": compare, "growth": growth}[what](load(kept), docs)
+
+
+if __name__ == "__main__":
+    main()
