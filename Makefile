@@ -1,5 +1,5 @@
 # Each target calls a script of ci/ or cargo, where the work is.
-.PHONY: demo test bench soak dist
+.PHONY: demo test bench bench-track bench-compare soak dist
 
 demo:
 	ci/demo
@@ -10,6 +10,12 @@ test:
 
 bench:
 	ci/bench
+
+bench-track:
+	ci/bench-track
+
+bench-compare:
+	benches/compare/run
 
 soak:
 	ci/soak

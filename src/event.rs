@@ -14,7 +14,7 @@ use crate::dispatch;
 use crate::output::{LineMessage, Lines, Output};
 use crate::record::decode::{DecodeError, RawField, RawRecord, RawText, RawValue, decode, kind};
 use crate::record::layout::FIRST_SITE;
-use crate::sites::{CachedInterest, Site, Sites};
+use crate::sites::{CachedInterest, Part, Site, Sites};
 use crate::stats::Outcome;
 use crate::template::{self, Template};
 use of_site::{StaticSite, StaticSites, Values};
@@ -220,9 +220,10 @@ impl Events {
         }
     }
 
-    /// Whether some callsite's interest is not what `dispatch` says now (tracing-core's cache has known races).
-    pub fn any_interest_is_stale(&self, dispatch: &Dispatch) -> bool {
-        self.sites.any_interest_is_stale(dispatch) || self.static_sites.any_interest_is_stale(dispatch)
+    /// Whether the interest of some callsite of this part is not what `dispatch` says now (tracing-core's cache has known
+    /// races).
+    pub fn any_interest_is_stale(&self, dispatch: &Dispatch, part: Part) -> bool {
+        self.sites.any_interest_is_stale(dispatch, part) || self.static_sites.any_interest_is_stale(dispatch, part)
     }
 }
 

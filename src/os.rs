@@ -134,7 +134,7 @@ mod linux {
         u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec as u64)
     }
 
-    /// An anonymous, zeroed, pre-faulted mapping that reads as zeros in a forked child; unmapped on drop.
+    /// An anonymous, zeroed mapping that reads as zeros in a forked child; unmapped on drop.
     ///
     /// It hands out a pointer and no reference. Whoever reads or writes through the pointer does so before the mapping is
     /// dropped, and not while [`discard`](Self::discard) or [`populate`](Self::populate) runs.
@@ -150,13 +150,14 @@ mod linux {
     unsafe impl Sync for Mapping {}
 
     impl Mapping {
-        /// Maps at least `len` bytes, rounded up to whole pages, all of them present.
+        /// Maps at least `len` bytes, rounded up to whole pages. None of them is present before it is written or
+        /// [`populate`](Self::populate)d.
         ///
         /// Fails when memory is short, and on kernels before 4.14, which cannot hide memory from a forked child.
         pub fn new(len: usize) -> io::Result<Self> {
             let len = len.max(1).checked_next_multiple_of(page_size()).ok_or(io::ErrorKind::InvalidInput)?;
             let protection = libc::PROT_READ | libc::PROT_WRITE;
-            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
             // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
             let address = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) };
             if address == libc::MAP_FAILED {
@@ -187,13 +188,12 @@ mod linux {
             }
         }
 
-        /// Makes all pages present again, so that no later write waits for a page fault; the bytes stay as they are.
-        pub fn populate(&self) {
-            if self.advise(libc::MADV_POPULATE_WRITE) {
+        /// Makes the pages of a range present, so that no later write waits for a page fault; the bytes stay as they are.
+        pub fn populate(&self, range: Range<usize>) {
+            if self.populate_shared(range.clone()) {
                 return;
             }
-            // Kernels before 5.14.
-            for offset in (0..self.len).step_by(page_size()) {
+            for offset in range.step_by(page_size()) {
                 // SAFETY: `offset` is inside of the mapping; its users stay away meanwhile (contract of the type).
                 unsafe {
                     let byte = self.address.as_ptr().add(offset);
@@ -202,9 +202,19 @@ mod linux {
             }
         }
 
+        /// The same while others use the bytes; `false`: the kernel cannot (before 5.14), and nothing was done.
+        pub fn populate_shared(&self, range: Range<usize>) -> bool {
+            self.advise_range(range, libc::MADV_POPULATE_WRITE)
+        }
+
         fn advise(&self, advice: c_int) -> bool {
-            // SAFETY: the range is exactly this mapping; no advice that is used here invalidates it.
-            unsafe { libc::madvise(self.address.as_ptr().cast(), self.len, advice) == 0 }
+            self.advise_range(0..self.len, advice)
+        }
+
+        fn advise_range(&self, range: Range<usize>, advice: c_int) -> bool {
+            assert!(range.start <= range.end && range.end <= self.len);
+            // SAFETY: the range lies in this mapping; no advice that is used here invalidates it.
+            unsafe { libc::madvise(self.address.as_ptr().add(range.start).cast(), range.len(), advice) == 0 }
         }
     }
 
@@ -562,9 +572,7 @@ mod portable {
             let layout = Layout::from_size_align(len, page_size()).map_err(|_| io::ErrorKind::InvalidInput)?;
             // SAFETY: the size is not zero.
             let address = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(io::ErrorKind::OutOfMemory)?;
-            let mapping = Self { address, layout };
-            mapping.populate();
-            Ok(mapping)
+            Ok(Self { address, layout })
         }
 
         /// The first byte.
@@ -584,15 +592,20 @@ mod portable {
             unsafe { self.address.as_ptr().write_bytes(0, self.len()) };
         }
 
-        /// Makes all pages present.
-        pub fn populate(&self) {
-            for offset in (0..self.len()).step_by(page_size()) {
+        /// Makes the pages of a range present.
+        pub fn populate(&self, range: Range<usize>) {
+            for offset in range.step_by(page_size()) {
                 // SAFETY: `offset` is inside of the allocation; its users stay away meanwhile.
                 unsafe {
                     let byte = self.address.as_ptr().add(offset);
                     byte.write_volatile(byte.read_volatile());
                 }
             }
+        }
+
+        /// Can't be done while others use the bytes.
+        pub fn populate_shared(&self, _: Range<usize>) -> bool {
+            false
         }
     }
 
@@ -758,11 +771,12 @@ mod tests {
     }
 
     #[test]
-    fn mapping_is_zeroed_whole_pages_and_resident() {
+    fn mapping_is_zeroed_whole_pages_that_can_be_made_resident() {
         for len in [0, 1, page_size(), page_size() + 1, 1 << 20] {
             let mapping = Mapping::new(len).unwrap();
             assert!(mapping.len() >= len.max(1) && mapping.len() < len.max(1) + page_size());
             assert_eq!(mapping.as_ptr().addr().get() % page_size(), 0);
+            mapping.populate(0..mapping.len());
             assert_eq!(resident_pages(&mapping), mapping.len() / page_size());
             assert_eq!(count_nonzero(&mapping), 0);
         }
@@ -774,12 +788,14 @@ mod tests {
     fn mapping_is_discarded_and_populated() {
         let mapping = Mapping::new(16 * page_size()).unwrap();
         fill(&mapping, 0xAB);
-        mapping.populate();
+        mapping.populate(0..mapping.len());
         assert_eq!(count_nonzero(&mapping), mapping.len(), "populating keeps the bytes");
         mapping.discard();
         assert_eq!(resident_pages(&mapping), 0);
-        mapping.populate();
-        assert_eq!(resident_pages(&mapping), 16);
+        mapping.populate(page_size()..5 * page_size());
+        assert_eq!(resident_pages(&mapping), 4);
+        mapping.populate_shared(5 * page_size()..mapping.len());
+        assert_eq!(resident_pages(&mapping), 15);
         assert_eq!(count_nonzero(&mapping), 0);
     }
 
@@ -808,7 +824,6 @@ mod tests {
             assert_eq!(count_nonzero(&mapping), mapping.len(), "the parent keeps its bytes");
         }
         mapping.discard();
-        mapping.populate();
         fill(&mapping, 1);
         assert_eq!(exit_status_of_child(fork, || (count_nonzero(&mapping) == 0) as i32), 1, "a reused mapping, too");
     }

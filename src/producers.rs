@@ -30,7 +30,7 @@
 //! callback sees. The thread-local pointer is exchanged for the time of the pass, so pushes pay nothing for the question.
 //! Statements of C have pointers of their own to a thread's words: those are closed meanwhile, by their limit.
 
-use crate::config::{Clock, Overflow};
+use crate::config::{Clock, DrainMode, Overflow};
 use crate::delivery::ThreadInfo;
 use crate::engine::{self, Engine};
 use crate::os::{self, OwnerLock};
@@ -242,7 +242,7 @@ fn wait_for_room(
         return Err(Reason::Full);
     }
     let started = Instant::now();
-    let mut rest = Duration::from_micros(20);
+    let mut rest = Duration::from_micros(100);
     loop {
         engine::wake();
         if engine::STATE.is_late() {
@@ -404,7 +404,12 @@ impl Engine {
     /// Gives a slot to the drain and to the ledger.
     fn adopt(&self, slot: Arc<Slot>) {
         lock(&self.slots).push(slot.clone());
+        if self.settings().drain == DrainMode::Manual {
+            slot.ring.populate_rest();
+        }
         self.new_slots.push(slot);
+        // The drain thread populates the rest, before a thread that begins with a burst comes there.
+        self.wake();
     }
 
     /// Puts a slot whose owner is gone and whose ring is empty into the pool.

@@ -107,8 +107,8 @@ static void log_at(logfusion_site *site, int number) {
 /* CPU time of the others (the drain thread) for each record of one producer at a million a second, over `count` sites. */
 static double drain_cost(int count) {
     const int records = is_check ? 20000 : 500000;
-    const uint64_t before = ledger().delivered;
     CHECK(logfusion_flush(-1) == LOGFUSION_OK);
+    const uint64_t before = ledger().delivered;
     const double process = clock_ns(CLOCK_PROCESS_CPUTIME_ID), mine = clock_ns(CLOCK_THREAD_CPUTIME_ID), began = now();
     for (int i = 0; i < records; i++) {
         log_at(&sites[(unsigned)i * 7919u % (unsigned)count], i);
@@ -165,7 +165,8 @@ static void growth(void) {
     for (int i = 0; i < MANY_SITES; i++) {
         log_at(&sites[i], i);
     }
-    row("drain, 10,000 sites, against 10", median_drain_cost(MANY_SITES) / alone, "x", 1.1, 0);
+    row("drain, 10,000 sites registered, against 10", median_drain_cost(10) / alone, "x", 1.1, 0);
+    row("drain, 10,000 sites that all log in turn, against 10", median_drain_cost(MANY_SITES) / alone, "x", 1.1, 0);
 
     const int rings = is_check ? 50 : MANY_RINGS;
     static pthread_t threads[MANY_RINGS];

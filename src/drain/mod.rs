@@ -30,15 +30,16 @@ pub use flush::{Flush, FlushError};
 use crate::backtrace::{Backtrace, Kept, REQUESTS, Request};
 use crate::callbacks::Operation;
 use crate::clock::Calibration;
-use crate::config::Config;
+use crate::config::{Config, DrainMode};
 use crate::delivery;
 use crate::dispatch::{self, WRAPPER};
 use crate::engine::{Engine, Sink};
 use crate::event::{Delivered, Events, ShortWay};
 use crate::os;
 use crate::output::{Destination, FilterFile, Lines, News, Output};
-use crate::producers::{self, lock};
+use crate::producers::{self, Slot, lock};
 use crate::record::decode::{is_envelope, kind};
+use crate::sites::Part;
 use crate::stats::Outcome;
 use crate::sync::Ordering;
 use lane::Lane;
@@ -47,7 +48,7 @@ use pace::Pace;
 use scope::Scope;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tracing_core::dispatcher::set_default;
 use tracing_core::{Dispatch, LevelFilter};
@@ -60,6 +61,8 @@ pub struct Drain {
     lanes: Vec<Lane>,
     /// Since the last look which threads have ended.
     new_lanes: usize,
+    /// New rings with pages that are not there yet.
+    unpopulated: Vec<Weak<Slot>>,
     merge: Merge,
     clock: Option<Calibration>,
     events: Events,
@@ -137,7 +140,7 @@ const CHUNK: usize = 64 << 10;
 const MOST_NEW_LANES: usize = 16;
 
 /// How often the drain looks after what need not be looked after in each pass.
-const CHORES: Duration = Duration::from_millis(250);
+const CHORES: Duration = Duration::from_millis(240);
 
 impl Drain {
     /// Takes the output of a new run.
@@ -181,6 +184,10 @@ impl Drain {
                 self.report_errors(engine);
             }
             self.write_out(engine);
+            // One a pass: it takes some 400 µs for 1 MiB.
+            if let Some(slot) = self.unpopulated.pop().and_then(|slot| slot.upgrade()) {
+                slot.ring.populate_rest();
+            }
             if self.new_lanes >= MOST_NEW_LANES.max(self.lanes.len() / 4) {
                 self.retire(engine);
             }
@@ -293,10 +300,13 @@ impl Drain {
 
     /// Delivers what the heads cover now.
     fn take(&mut self, engine: &'static Engine, deadline: Option<Instant>) -> Pass {
-        let Self { lanes, new_lanes, merge, clock, events, lines, output, dispatch, .. } = self;
+        let Self { lanes, new_lanes, unpopulated, merge, clock, events, lines, output, dispatch, .. } = self;
         let Some(clock) = clock else { return Pass::default() };
         let horizon = merge.begin(lanes, |lanes| {
             while let Some(slot) = engine.new_slots.pop() {
+                if engine.settings().drain == DrainMode::Thread {
+                    unpopulated.push(Arc::downgrade(&slot));
+                }
                 // SAFETY: a slot is handed over once, by the thread that made it, and only this place takes it.
                 lanes.push(unsafe { Lane::new(slot) });
                 *new_lanes += 1;
@@ -403,7 +413,7 @@ impl Drain {
     }
 
     /// tracing-core's interest cache and maximum level have races: what they say is compared with what the subscriber
-    /// says, so that no site is wrongly silent for long.
+    /// says, of each site once a second, so that none is wrongly silent for longer.
     fn verify_interest(&mut self, engine: &'static Engine) {
         let Some(dispatch) = &self.dispatch else { return };
         // A host's maximum level cannot be asked for, so its caches are computed anew about once a second.
@@ -412,7 +422,7 @@ impl Drain {
             Sink::Own => engine.filter.max_level() > LevelFilter::current(),
             Sink::None => false,
         };
-        if level_is_stale || self.events.any_interest_is_stale(dispatch) {
+        if level_is_stale || self.events.any_interest_is_stale(dispatch, Part(self.chores_done)) {
             self.rebuild(engine);
         } else {
             engine.publish_gate();

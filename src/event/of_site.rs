@@ -3,7 +3,7 @@
 use super::{Fields, ViewField};
 use crate::callbacks::Place;
 use crate::record::decode::{DecodeError, RawText, RawValue, values};
-use crate::sites::{Shape, Site};
+use crate::sites::{Part, Shape, Site};
 use crate::static_sites::{self, Description, text};
 use crate::template::Template;
 use smallvec::SmallVec;
@@ -86,9 +86,9 @@ impl StaticSites {
         Ok(())
     }
 
-    /// Whether some site's interest is not what `dispatch` says now.
-    pub fn any_interest_is_stale(&self, dispatch: &Dispatch) -> bool {
-        self.0.iter().flatten().any(|known| known.site.is_stale(dispatch))
+    /// Whether the interest of some site of this part is not what `dispatch` says now.
+    pub fn any_interest_is_stale(&self, dispatch: &Dispatch, part: Part) -> bool {
+        part.of(self.0.iter()).flatten().any(|known| known.site.is_stale(dispatch))
     }
 }
 

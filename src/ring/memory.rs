@@ -95,8 +95,12 @@ impl Ring {
     /// Bytes before the buffer.
     const WORDS: usize = 4096;
 
-    /// A ring of `capacity` bytes, a power of two and at least [`MIN_CAPACITY`](super::MIN_CAPACITY). Its pages are
-    /// populated: no page fault waits on the fast path.
+    /// So much of a new ring's buffer is populated by its thread: a fault there would wait on the fast path, but all of
+    /// 1 MiB takes 400 µs.
+    const FIRST: usize = 128 << 10;
+
+    /// A ring of `capacity` bytes, a power of two and at least [`MIN_CAPACITY`](super::MIN_CAPACITY). Its first pages are
+    /// populated, the others by [`populate_rest`](Self::populate_rest).
     pub fn new(capacity: usize) -> io::Result<Self> {
         Self::starting_at(capacity, 0)
     }
@@ -107,8 +111,19 @@ impl Ring {
         const { assert!(size_of::<Words>() <= Self::WORDS) };
         let storage = Storage::new(Self::WORDS + capacity)?;
         let ring = Self { storage, capacity };
+        ring.populate_first();
         ring.start(start);
         Ok(ring)
+    }
+
+    fn populate_first(&self) {
+        self.storage.populate(0..Self::WORDS + self.capacity.min(Self::FIRST));
+    }
+
+    /// Populates what a new or renewed ring has not. Any thread may do it, while the ring is in use.
+    pub fn populate_rest(&self) {
+        // Where the kernel cannot, its pages come with their first writes.
+        _ = self.storage.populate_shared(Self::WORDS + self.capacity.min(Self::FIRST)..Self::WORDS + self.capacity);
     }
 
     /// Returns the pages of an unused ring to the system. It must be [`renew`](Self::renew)ed before it is used again.
@@ -125,9 +140,9 @@ impl Ring {
         unsafe { (*self.words_ptr()).producer.set_clock(&crate::clock::COARSE) };
     }
 
-    /// Makes a discarded ring empty and populated again. The caller is the only user of the ring.
+    /// Makes a discarded ring as good as new. The caller is the only user of the ring.
     pub fn renew(&self) {
-        self.storage.populate();
+        self.populate_first();
         #[cfg(logfusion_loom)]
         self.forget_words();
         self.start(0);
@@ -222,7 +237,11 @@ mod stand_in {
             unsafe { self.0.cast::<Page>().add(1).write_bytes(0, self.0.len() - 1) };
         }
 
-        pub fn populate(&self) {}
+        pub fn populate(&self, _: std::ops::Range<usize>) {}
+
+        pub fn populate_shared(&self, _: std::ops::Range<usize>) -> bool {
+            true
+        }
     }
 
     impl Drop for Storage {
