@@ -174,6 +174,9 @@ fn reserve_at(
     size: usize,
     mark: Mark,
 ) -> Result<Reservation<'static>, Dropped> {
+    if let Some(reservation) = producer.reserve_fast(size) {
+        return Ok(reservation);
+    }
     match producer.reserve_at(size, level, mark) {
         Ok(reservation) => Ok(reservation),
         Err(full) => reserve_slowly(producer, level, size, mark, full),

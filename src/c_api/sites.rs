@@ -47,6 +47,9 @@ pub struct CSiteField {
     type_: c_int,
 }
 
+/// The values of a site.
+pub type Values<'a> = SmallVec<[Value<'a>; MAX_FIELDS]>;
+
 /// `logfusion_value`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -82,16 +85,27 @@ impl CSite {
         unsafe { std::slice::from_raw_parts(self.fields, self.field_count.min(MAX_FIELDS)) }
     }
 
-    /// Its values.
+    /// Its message; of a span, its name.
+    ///
+    /// # Safety
+    ///
+    /// As [`fields`](Self::fields).
+    pub unsafe fn message<'a>(&self) -> &'a [u8] {
+        // SAFETY: the macros' texts are literals.
+        unsafe { text::name(self.message) }
+    }
+
+    /// Reads its values, into place.
     ///
     /// # Safety
     ///
     /// As [`fields`](Self::fields), and `values` has a value of its type for each of them.
-    pub unsafe fn values<'a>(&self, values: *const CSiteValue) -> SmallVec<[Value<'a>; MAX_FIELDS]> {
+    pub unsafe fn read<'a>(&self, values: *const CSiteValue, all: &mut Values<'a>) {
         // SAFETY: the caller's promise.
-        let fields = unsafe { self.fields() }.iter().enumerate();
-        // SAFETY: the caller's promise.
-        fields.map(|(index, field)| unsafe { value(field.type_(), &*values.add(index)) }).collect()
+        for (index, field) in unsafe { self.fields() }.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            all.push(unsafe { value(field.type_(), &*values.add(index)) });
+        }
     }
 
     /// Its target, its message and its fields, for a record that carries everything itself.
@@ -105,7 +119,8 @@ impl CSite {
         // SAFETY: the caller's promise.
         let fields = unsafe { self.fields() }.iter().zip(values);
         let pairs = fields.map(|(field, value)| Field { name: name(field.name), value: *value }).collect();
-        (name(self.target), name(self.message), pairs)
+        // SAFETY: the caller's promise.
+        (name(self.target), unsafe { self.message() }, pairs)
     }
 
     /// # Safety
@@ -199,8 +214,9 @@ pub unsafe extern "C" fn logfusion_site_push(
             fail(Status::Null, format_args!("{NAME}: site is NULL"));
             return;
         };
+        let mut all = Values::new();
         // SAFETY: the caller's promises.
-        let mut all = unsafe { site.values(values) };
+        unsafe { site.read(values, &mut all) };
         let producer = producers::current();
         let mark = Mark::of_statement(mark.addr());
         let level = site.level();

@@ -2,7 +2,7 @@
 
 use super::errors::fail;
 use super::log::{level, read_fields, target_of};
-use super::sites::{CSite, CSiteValue};
+use super::sites::{CSite, CSiteValue, Values};
 use super::status::Status;
 use super::{boundary, text};
 use crate::callbacks::CField;
@@ -92,16 +92,19 @@ pub unsafe extern "C" fn logfusion_site_span_enter(
             fail(Status::Null, format_args!("{NAME}: site is NULL"));
             return 0;
         };
+        let mut all = Values::new();
         // SAFETY: the caller's promises.
-        let mut values = unsafe { site.values(values) };
+        unsafe { site.read(values, &mut all) };
+        // SAFETY: the site is one of the macros.
+        let name = unsafe { site.message() };
         let (level, mark) = (site.level(), Mark::of_statement(mark.addr()));
         let kind = word & !CALL;
-        // SAFETY: the site is one of the macros.
-        let (target, name, mut fields) = unsafe { site.pairs(&values) };
         let entered = if kind >= FIRST_SITE {
-            let record = OfSite::measure(kind, &mut values, limit());
+            let record = OfSite::measure(kind, &mut all, limit());
             spans::enter(level, name, record.size(), mark, |out, ticks| record.write(out, ticks))
         } else {
+            // SAFETY: the site is one of the macros.
+            let (target, _, mut fields) = unsafe { site.pairs(&all) };
             let record = Dynamic::measure(level, target, Text::new(name), &mut fields, limit());
             spans::enter(level, name, record.size(), mark, |out, ticks| record.write(out, ticks))
         };

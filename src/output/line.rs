@@ -137,7 +137,13 @@ impl Lines {
         }
         lines.extend_from_slice(&line.between);
         any_bad |= match message {
-            LineMessage::Plain(raw) => push_raw(lines, scratch, raw, E::message),
+            LineMessage::Plain(raw) => {
+                lines.extend_from_slice(E::MESSAGE_QUOTE);
+                let is_done = !raw.is_cut() && E::message_part_if_harmless(lines, raw.bytes);
+                let bad = if is_done { false } else { push_raw(lines, scratch, raw, E::message_part) };
+                lines.extend_from_slice(E::MESSAGE_QUOTE);
+                bad
+            }
             LineMessage::Of(template, values) => push_rendered::<E>(lines, scratch, template, values),
         };
         for (key, value) in line.keys.iter().zip(values) {
@@ -155,6 +161,7 @@ impl Lines {
                     _ = write!(scratch, "{value:#x}");
                     E::debug(lines, scratch);
                 }
+                RawValue::Text(raw) if !raw.is_cut() && E::text_if_harmless(lines, raw.bytes) => (),
                 RawValue::Text(raw) => any_bad |= push_raw(lines, scratch, raw, E::text),
             }
         }
@@ -214,6 +221,7 @@ fn push_rendered<E: Encode>(
         match part {
             Part::Literal(text) => E::message_part(out, text),
             Part::Field(field) => match &values[*field] {
+                RawValue::Text(raw) if !raw.is_cut() && E::message_part_if_harmless(out, raw.bytes) => (),
                 RawValue::Text(raw) => any_bad |= push_raw(out, scratch, *raw, E::message_part),
                 RawValue::I64(value) => format::push_int(out, *value),
                 RawValue::U64(value) => format::push_int(out, *value),

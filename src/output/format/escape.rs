@@ -43,6 +43,33 @@ pub(crate) fn push_key(out: &mut Vec<u8>, key: &str) {
     push::<{ QUOTE | BREAK }>(out, key, |out, _| out.push(b'_'));
 }
 
+/// Appends bytes that [`push_text`] would append as they are, if they are ASCII; else nothing, and returns `false`.
+#[inline]
+pub(crate) fn push_text_if_harmless(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    push_if_harmless::<CONTROL>(out, bytes)
+}
+
+/// The same for [`push_value`], where it needs no quotes.
+#[inline]
+pub(crate) fn push_value_if_harmless(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    !bytes.is_empty() && push_if_harmless::<{ QUOTE | BREAK }>(out, bytes)
+}
+
+/// The same for [`push_json_inner`].
+#[inline]
+pub(crate) fn push_json_inner_if_harmless(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    push_if_harmless::<QUOTE>(out, bytes)
+}
+
+#[inline]
+fn push_if_harmless<const STOP: Stop>(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let is_harmless = is_harmless_ascii::<STOP>(bytes);
+    if is_harmless {
+        out.extend_from_slice(bytes);
+    }
+    is_harmless
+}
+
 /// Appends a JSON string with its quotes.
 pub(crate) fn push_json(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');

@@ -16,7 +16,7 @@
 use tracing_core::{Level, Metadata};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::escape::{push_json, push_json_inner};
+use super::escape::{push_json, push_json_inner, push_json_inner_if_harmless};
 use super::{
     Encode, LineOf, Scratch, Suffix, innermost_named, push_context, push_float, push_int, push_scope, push_span_fields,
 };
@@ -46,6 +46,24 @@ impl Encode for Json {
 
     fn text(out: &mut Vec<u8>, value: &str) {
         push_json(out, value);
+    }
+
+    #[inline]
+    fn text_if_harmless(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+        let begin = out.len();
+        out.push(b'"');
+        let is_harmless = push_json_inner_if_harmless(out, bytes);
+        if is_harmless {
+            out.push(b'"');
+        } else {
+            out.truncate(begin);
+        }
+        is_harmless
+    }
+
+    #[inline]
+    fn message_part_if_harmless(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+        push_json_inner_if_harmless(out, bytes)
     }
 
     fn debug(out: &mut Vec<u8>, value: &str) {

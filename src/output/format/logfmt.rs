@@ -11,7 +11,7 @@
 use tracing_core::Level;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::escape::{push_key, push_value};
+use super::escape::{push_key, push_value, push_value_if_harmless};
 use super::{Encode, LineOf, Scratch, Suffix, push_context, push_float, push_int, push_scope, text};
 
 /// Keys and values as logfmt writes them.
@@ -38,6 +38,16 @@ impl Encode for Logfmt {
 
     fn text(out: &mut Vec<u8>, value: &str) {
         push_value(out, value);
+    }
+
+    #[inline]
+    fn text_if_harmless(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+        push_value_if_harmless(out, bytes)
+    }
+
+    #[inline]
+    fn message_part_if_harmless(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+        push_value_if_harmless(out, bytes)
     }
 
     fn debug(out: &mut Vec<u8>, value: &str) {

@@ -57,6 +57,9 @@ pub(crate) trait Encode {
     fn key(out: &mut Vec<u8>, name: &str, position: Option<Suffix>);
     /// Writes a text value.
     fn text(out: &mut Vec<u8>, value: &str);
+    /// Writes a text value as [`text`](Self::text) does, if its bytes are ASCII and stay as they are; else nothing, and returns
+    /// `false`. One look instead of two: such bytes are UTF-8.
+    fn text_if_harmless(out: &mut Vec<u8>, bytes: &[u8]) -> bool;
     /// Writes what `Debug` made of a value.
     fn debug(out: &mut Vec<u8>, value: &str);
     /// Writes a floating-point value.
@@ -65,6 +68,8 @@ pub(crate) trait Encode {
     fn message_key(out: &mut Vec<u8>);
     /// Writes the message as text.
     fn message(out: &mut Vec<u8>, value: &str);
+    /// The same for a part of the message.
+    fn message_part_if_harmless(out: &mut Vec<u8>, bytes: &[u8]) -> bool;
     /// Whether a message may be written in parts, between quotes.
     const MESSAGE_IN_PARTS: bool;
     /// What stands before and behind them.

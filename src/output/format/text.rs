@@ -13,7 +13,7 @@
 use tracing_core::Level;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::escape::{push_text, push_value};
+use super::escape::{push_text, push_text_if_harmless, push_value, push_value_if_harmless};
 use super::{Encode, LineOf, Scratch, Suffix, push_context, push_float, push_int, push_scope, push_span_fields};
 
 /// Keys and values as text shows them.
@@ -37,6 +37,16 @@ impl Encode for Text {
 
     fn text(out: &mut Vec<u8>, value: &str) {
         push_value(out, value);
+    }
+
+    #[inline]
+    fn text_if_harmless(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+        push_value_if_harmless(out, bytes)
+    }
+
+    #[inline]
+    fn message_part_if_harmless(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+        push_text_if_harmless(out, bytes)
     }
 
     fn debug(out: &mut Vec<u8>, value: &str) {
