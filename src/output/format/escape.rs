@@ -9,7 +9,7 @@
 //! | U+061C, U+200E, U+200F, U+202A–202E, U+2066–2069 | reorder what a person sees ("Trojan source") |
 //!
 //! JSON writes them as `\uXXXX`, the others as `\n`, `\r`, `\t`, `\x1b` or `\u{202e}`. Almost all text has none of them,
-//! so each function first asks with a vectorizable scan whether every byte is harmless ASCII, and copies it whole.
+//! so each function first asks, eight bytes at a time, whether every byte is harmless ASCII, and copies it whole.
 
 /// Classes of bytes at which a scan stops, combined in a const parameter. Control characters always stop it.
 type Stop = u8;
@@ -143,25 +143,41 @@ fn is_forbidden(character: char) -> bool {
         | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether no byte stops the scan and none is beyond ASCII. Fixed-size blocks without an early exit, so that the
-/// compiler vectorizes them; the last block overlaps the one before.
+/// Whether no byte stops the scan and none is beyond ASCII: eight bytes at a time, the last eight overlapping those before.
 #[inline]
 fn is_harmless_ascii<const STOP: Stop>(bytes: &[u8]) -> bool {
-    #[inline(always)]
-    fn block<const STOP: Stop, const N: usize>(bytes: &[u8; N]) -> bool {
-        !bytes.iter().fold(false, |bad, &byte| bad | stops::<STOP>(byte) | (byte >= 0x80))
-    }
-    #[inline(always)]
-    fn overlapping<const STOP: Stop, const N: usize>(bytes: &[u8]) -> bool {
-        let (blocks, _) = bytes.as_chunks::<N>();
-        blocks.iter().all(block::<STOP, N>) && bytes.last_chunk::<N>().is_none_or(block::<STOP, N>)
-    }
+    let word = |at: usize| bytes[at..].first_chunk::<8>().map_or(0, |chunk| u64::from_ne_bytes(*chunk));
+    let half = |at: usize| bytes[at..].first_chunk::<4>().map_or(0, |chunk| u64::from(u32::from_ne_bytes(*chunk)));
     match bytes.len() {
-        16.. => overlapping::<STOP, 16>(bytes),
-        8.. => overlapping::<STOP, 8>(bytes),
-        4.. => overlapping::<STOP, 4>(bytes),
+        8.. => {
+            let (words, _) = bytes.as_chunks::<8>();
+            let bad = words.iter().fold(0, |bad, chunk| bad | stopped::<STOP>(u64::from_ne_bytes(*chunk)));
+            bad | stopped::<STOP>(word(bytes.len() - 8)) == 0
+        }
+        4.. => stopped::<STOP>(half(0) | half(bytes.len() - 4) << 32) == 0,
         _ => bytes.iter().all(|&byte| !stops::<STOP>(byte) && byte < 0x80),
     }
+}
+
+/// Not 0 if one of the eight bytes stops the scan or is beyond ASCII. (`x - 1 & !x` has the high bit of a byte that is zero, and
+/// of none if no byte is: "Bit Twiddling Hacks", Sean Eron Anderson.)
+#[inline(always)]
+fn stopped<const STOP: Stop>(word: u64) -> u64 {
+    const fn all(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    let equal = |byte: u8| {
+        let different = word ^ all(byte);
+        different.wrapping_sub(all(1)) & !different
+    };
+    let mut bad = word | (word.wrapping_sub(all(0x20)) & !word) | equal(0x7f);
+    if STOP & QUOTE != 0 {
+        bad |= equal(b'"') | equal(b'\\');
+    }
+    if STOP & BREAK != 0 {
+        bad |= equal(b' ') | equal(b'=');
+    }
+    bad & all(0x80)
 }
 
 fn escape_text(out: &mut Vec<u8>, character: char) {
