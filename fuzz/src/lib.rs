@@ -5,7 +5,9 @@
 
 use arbitrary::{Result, Unstructured};
 use logfusion::record::decode::{self, RawRecord, RawText, RawValue};
-use logfusion::record::encode::{Dynamic, ENVELOPE, Field, LEAST, Text, TextInPlace, Value, plain_size, write_plain};
+use logfusion::record::encode::{
+    Dynamic, ENVELOPE, Field, LEAST, SharedTarget, Text, TextInPlace, Value, plain_size, write_plain,
+};
 use logfusion::record::layout::{MAX_FIELDS, MAX_NAME, Type};
 use std::ops::Range;
 
@@ -181,6 +183,9 @@ impl<'a> Input<'a> {
         let (target, message) = (&self.target[..self.target.len().min(MAX_NAME)], self.message.bytes());
         let mut bytes = vec![0xEE; plain_size(target, message)];
         write_plain(&mut bytes, self.level, self.ticks, target, message);
+        let mut shared = vec![0xDD; bytes.len()];
+        SharedTarget::new(target).write_plain(&mut shared, self.level, self.ticks, message);
+        assert_eq!(shared, bytes);
         let record = Dynamic::measure(self.level, target, Text::new(message), &mut [], usize::MAX);
         let mut same = vec![0xDD; record.size()];
         record.write(&mut same, self.ticks);

@@ -6,7 +6,7 @@ use super::status::Status;
 use super::{boundary, text};
 use crate::engine;
 use crate::producers;
-use crate::record::encode::{plain_size, write_plain};
+use crate::record::encode::SharedTarget;
 use crate::record::layout::MAX_NAME;
 use crate::ring::Producer;
 use std::ffi::{c_char, c_int};
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn logfusion_log_batch(entries: *const CEntry, count: usiz
 /// As [`logfusion_log_batch`], and `entries` is not NULL.
 unsafe fn log_all(producer: Producer<'static>, entries: *const CEntry, count: usize) -> usize {
     let ticks = producer.ticks();
-    let mut last = Target { pointer: std::ptr::null(), length: 0, bytes: &[] };
+    let mut last = Target::default();
     let mut accepted = 0;
     let mut index = 0;
     while index < count {
@@ -66,11 +66,11 @@ unsafe fn log_all(producer: Producer<'static>, entries: *const CEntry, count: us
                 // SAFETY: `index < count`. The pointer may be misaligned: the entry is copied out.
                 let entry = unsafe { entries.add(index).read_unaligned() };
                 // SAFETY: the caller's promises for each entry.
-                let Some((level, target, message)) = (unsafe { simple(&entry, &mut last) }) else { break };
+                let Some((level, message)) = (unsafe { simple(&entry, &mut last) }) else { break };
                 if engine::wants(level) {
-                    let size = plain_size(target, message);
+                    let size = last.target.plain_size(message);
                     let Some(place) = room.get_mut(used..used + size) else { break };
-                    write_plain(place, level, ticks, target, message);
+                    last.target.write_plain(place, level, ticks, message);
                     used += size;
                     records += 1;
                     severest = severest.min(level);
@@ -94,38 +94,58 @@ unsafe fn log_all(producer: Producer<'static>, entries: *const CEntry, count: us
 }
 
 /// The target of the entry before: the entries of a batch often share one, and need not measure it again.
+#[derive(Default)]
 struct Target<'a> {
-    pointer: *const c_char,
+    address: usize,
     length: usize,
-    bytes: &'a [u8],
+    target: SharedTarget<'a>,
 }
 
-/// Level, target and message of an entry that is as it should be and not very long; `None`: it takes [`log_one`].
+/// Level and message of an entry that is as it should be and not very long, whose target is then in `last`; `None`: it
+/// takes [`log_one`].
 ///
 /// # Safety
 ///
 /// As [`logfusion_log_batch`] for this entry.
 #[inline(always)]
-unsafe fn simple<'a>(entry: &CEntry, last: &mut Target<'a>) -> Option<(u32, &'a [u8], &'a [u8])> {
+unsafe fn simple<'a>(entry: &CEntry, last: &mut Target<'a>) -> Option<(u32, &'a [u8])> {
     /// Longer messages are seldom in a batch.
     const LONG: usize = 4096;
-    let is_good = entry.reserved == 0
-        && (1..=5).contains(&entry.level)
-        && !entry.target.is_null()
-        && !entry.message.is_null()
-        && (entry.target_length <= MAX_NAME || entry.target_length == text::NUL_TERMINATED)
-        && (entry.message_length < LONG || entry.message_length == text::NUL_TERMINATED);
-    if !is_good {
+    // One comparison for both: `reserved` is 0.
+    let level = u64::from(entry.level as u32) | u64::from(entry.reserved as u32) << 32;
+    if level.wrapping_sub(1) >= 5 || entry.message.is_null() {
         return None;
     }
-    if last.pointer != entry.target || last.length != entry.target_length {
-        // SAFETY: not NULL; the caller promises a NUL, or as many bytes as the length says.
-        let bytes = unsafe { bytes(entry.target, entry.target_length, MAX_NAME) };
-        *last = Target { pointer: entry.target, length: entry.target_length, bytes };
+    if last.address != entry.target.addr() || last.length != entry.target_length || last.address == 0 {
+        // SAFETY: as for this function.
+        unsafe { measure(entry, last) }?;
     }
-    // SAFETY: as above.
-    let message = unsafe { bytes(entry.message, entry.message_length, LONG) };
-    (message.len() < LONG).then_some((entry.level as u32, last.bytes, message))
+    let length = match entry.message_length {
+        length @ ..LONG => length,
+        // SAFETY: not NULL; the caller promises a NUL.
+        text::NUL_TERMINATED => unsafe { libc::strnlen(entry.message, LONG) },
+        _ => return None,
+    };
+    // SAFETY: the caller's promise, or what strnlen counted.
+    let message = unsafe { std::slice::from_raw_parts(entry.message.cast(), length) };
+    (length < LONG).then_some((level as u32, message))
+}
+
+/// Takes the target of an entry; `None`: there is something the matter with it.
+///
+/// # Safety
+///
+/// As [`logfusion_log_batch`] for this entry.
+#[cold]
+unsafe fn measure(entry: &CEntry, last: &mut Target<'_>) -> Option<()> {
+    let is_good = entry.target_length <= MAX_NAME || entry.target_length == text::NUL_TERMINATED;
+    if entry.target.is_null() || !is_good {
+        return None;
+    }
+    // SAFETY: not NULL; the caller promises a NUL, or as many bytes as the length says.
+    let bytes = unsafe { bytes(entry.target, entry.target_length, MAX_NAME) };
+    *last = Target { address: entry.target.addr(), length: entry.target_length, target: SharedTarget::new(bytes) };
+    Some(())
 }
 
 /// The bytes of a text, at most `limit` where it is NUL-terminated.
@@ -133,7 +153,6 @@ unsafe fn simple<'a>(entry: &CEntry, last: &mut Target<'a>) -> Option<(u32, &'a 
 /// # Safety
 ///
 /// `text` is not NULL, and points to `length` bytes or, for [`text::NUL_TERMINATED`], to a NUL-terminated string.
-#[inline(always)]
 unsafe fn bytes<'a>(text: *const c_char, length: usize, limit: usize) -> &'a [u8] {
     // SAFETY: the caller's promise.
     let length = if length == text::NUL_TERMINATED { unsafe { libc::strnlen(text, limit) } } else { length };

@@ -1,7 +1,9 @@
 //! Records against an oracle that writes them byte by byte, as `layout` describes them.
 
 use super::decode::{DecodeError, RawRecord, RawText, RawValue, decode, length, ticks};
-use super::encode::{Dynamic, Field, LEAST, MIN_LIMIT, Text, TextInPlace, Value, plain_size, write_plain};
+use super::encode::{
+    Dynamic, Field, LEAST, MIN_LIMIT, SharedTarget, Text, TextInPlace, Value, plain_size, write_plain,
+};
 use super::layout::{CALLED, CUT, HEADER, MAX_FIELDS, MAX_NAME};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -245,6 +247,10 @@ proptest! {
             Input { level, ticks, called: false, target, message: (message, 0), fields: Vec::new() };
         let mut bytes = vec![0xEE; plain_size(&input.target, &input.message.0)];
         write_plain(&mut bytes, level, ticks, &input.target, &input.message.0);
+        let shared = SharedTarget::new(&input.target);
+        let mut by_shared = vec![0xDD; shared.plain_size(&input.message.0)];
+        shared.write_plain(&mut by_shared, level, ticks, &input.message.0);
+        prop_assert_eq!(&by_shared, &bytes);
         prop_assert_eq!(bytes, input.encode(1 << 16));
     }
 
