@@ -46,12 +46,21 @@ impl Log {
 
 impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        assert_ne!(attributes.metadata().name(), "panics when opened");
         let mut fields = Fields::default();
         attributes.record(&mut fields);
         let span = context.span(id).unwrap();
         let parent = span.parent().map_or("-", |parent| parent.name());
         self.say(format!("new {}{} in {parent}", span.name(), fields.show()));
         span.extensions_mut().insert(fields);
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        assert_ne!(context.span(id).unwrap().name(), "panics when entered");
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        assert_ne!(context.span(id).unwrap().name(), "panics when left");
     }
 
     fn on_record(&self, id: &Id, values: &Values<'_>, context: Context<'_, S>) {
@@ -61,7 +70,7 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
-        if event.metadata().target() == "logfusion" {
+        if event.metadata().target().starts_with("logfusion") {
             return;
         }
         let mut fields = Fields::default();
@@ -72,6 +81,7 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let by_caller = logfusion::delivery::with_current(|delivery| delivery.span_duration_ns()).flatten();
+        assert_ne!(context.span(&id).unwrap().name(), "panics when closed");
         let duration = if by_caller.is_some() { " by its own clock" } else { "" };
         self.say(format!("close {}{duration}", context.span(&id).unwrap().name()));
     }
@@ -184,4 +194,40 @@ fn spans_of_c_are_spans_of_the_hosts_subscriber() {
     let counts = stats().counts;
     counts.assert_equations();
     assert_eq!(counts.failed, 0, "{counts:?}");
+
+    // A subscriber that panics costs the span at most; what follows is where it belongs.
+    std::panic::set_hook(Box::new(|_| ()));
+    for (name, message) in [
+        (c"panics when opened", c"a"),
+        (c"panics when entered", c"b"),
+        (c"panics when left", c"c"),
+        (c"panics when closed", c"d"),
+    ] {
+        let span = span_enter(INFO, c"game", name, &[]);
+        say(message);
+        flush_all();
+        assert_eq!(span_exit(span), OK);
+    }
+    say(c"outside again");
+    let mut seen = log_of.take();
+    _ = std::panic::take_hook();
+    seen.retain(|line| !line.starts_with("new") && !line.starts_with("close"));
+    let expected =
+        ["a in ", "b in panics when entered", "c in panics when left", "d in panics when closed", "outside again in "];
+    assert_eq!(seen, expected);
+    assert_eq!(stats().counts.failed, 1, "the entry whose span could not be opened");
+
+    // A span of another subscriber, whose parent's number may be anybody's here.
+    let other = tracing_subscriber::registry();
+    tracing::subscriber::with_default(other, || {
+        let parent = tracing::info_span!("parent elsewhere").entered();
+        let foreign = tracing::info_span!("elsewhere");
+        let attached = logfusion::attach_span(&foreign);
+        say(c"attached to a foreign span");
+        drop((foreign, attached, parent));
+    });
+    say(c"still alive");
+    let seen = log_of.take();
+    assert_eq!(seen, ["attached to a foreign span in ", "still alive in "]);
+    assert_eq!(stats().counts.failed, 1);
 }

@@ -80,19 +80,12 @@ struct Live {
 }
 
 impl Entry {
-    fn live(&mut self) -> Option<&mut Option<Live>> {
-        match &mut self.what {
-            What::Span(_, live) | What::Context(_, _, live) => Some(live),
-            What::Rust(_) => None,
-        }
-    }
-
     fn is_context(&self) -> bool {
         matches!(self.what, What::Context(..))
     }
 
     /// Enters the span; opens it, if it has yet to be. Returns whether the subscriber wants it.
-    fn enter(&mut self, events: &mut Events, dispatch: Option<&Dispatch>) -> Result<bool, DecodeError> {
+    fn enter(&mut self, events: &mut Events, dispatch: Option<&Dispatch>) -> Result<bool, Fault> {
         match &mut self.what {
             What::Rust(span) => {
                 calling(|| span.with_subscriber(|(id, dispatch)| dispatch.enter(id)));
@@ -101,7 +94,11 @@ impl Entry {
             What::Span(record, live) | What::Context(_, record, live) => {
                 if let (None, Some(dispatch)) = (&live, dispatch) {
                     let opened = catch_unwind(AssertUnwindSafe(|| events.open_span(dispatch, record)));
-                    let id = opened.unwrap_or(Ok(None))?;
+                    let Ok(id) = opened else {
+                        _ = catch_unwind(AssertUnwindSafe(|| dispatch::clear_filter_state(dispatch)));
+                        return Err(Fault::Panic);
+                    };
+                    let id = id?;
                     *live = id.map(|id| Live { dispatch: dispatch.clone(), id });
                 }
                 if let Some(Live { dispatch, id }) = live {
@@ -125,13 +122,37 @@ impl Entry {
         }
     }
 
-    /// Gives the span back to the subscriber that opened it. Returns whether there was one.
+    /// Gives the span back to the subscriber that opened it: as that thread's default, since a registry gives the span's
+    /// parent back through it. Returns whether there was one.
     fn close(&mut self) -> bool {
-        let Some(live) = self.live() else { return true };
-        let Some(Live { dispatch, id }) = live.take() else { return false };
-        // A registry gives its parent back through the current default.
-        calling(|| with_default(&dispatch, || dispatch.try_close(id)));
-        true
+        match &mut self.what {
+            What::Rust(span) => {
+                let span = std::mem::replace(span, tracing::Span::none());
+                let dispatch = span.with_subscriber(|(_, dispatch)| dispatch.clone());
+                calling(|| with_default(&dispatch.unwrap_or_else(Dispatch::none), || drop(span)));
+                true
+            }
+            What::Span(_, live) | What::Context(_, _, live) => {
+                let Some(Live { dispatch, id }) = live.take() else { return false };
+                calling(|| with_default(&dispatch, || dispatch.try_close(id)));
+                true
+            }
+        }
+    }
+}
+
+/// Why an envelope could not be replayed.
+#[derive(Debug)]
+pub enum Fault {
+    /// Its bytes are wrong.
+    Decode,
+    /// The subscriber panicked.
+    Panic,
+}
+
+impl From<DecodeError> for Fault {
+    fn from(_: DecodeError) -> Self {
+        Self::Decode
     }
 }
 
@@ -231,7 +252,7 @@ impl Scope {
         dispatch: Option<&Dispatch>,
         bytes: &[u8],
         time_ns: u64,
-    ) -> Result<Outcome, DecodeError> {
+    ) -> Result<Outcome, Fault> {
         let given = envelope(bytes)?;
         let Envelope { kind, depth, id, .. } = given;
         let is_wanted = match kind {
@@ -266,12 +287,7 @@ impl Scope {
         Ok(if is_wanted { Outcome::Delivered } else { Outcome::Filtered })
     }
 
-    fn push(
-        &mut self,
-        events: &mut Events,
-        dispatch: Option<&Dispatch>,
-        mut entry: Entry,
-    ) -> Result<bool, DecodeError> {
+    fn push(&mut self, events: &mut Events, dispatch: Option<&Dispatch>, mut entry: Entry) -> Result<bool, Fault> {
         if !self.is_entered {
             self.enter_all(events, dispatch);
         }
@@ -295,7 +311,7 @@ impl Scope {
         if self.is_entered {
             entry.leave();
         }
-        let duration = ended.filter(|(id, _)| *id == entry.id && !entry.is_context());
+        let duration = ended.filter(|(id, _)| *id == entry.id && matches!(entry.what, What::Span(..)));
         delivery::set_span_duration(duration.map(|(_, now_ns)| now_ns.saturating_sub(entry.began_ns)));
         let had = entry.close();
         delivery::set_span_duration(None);
