@@ -92,11 +92,22 @@ pub(crate) enum LineMessage<'a> {
 pub(crate) struct Lines {
     lines: Vec<u8>,
     clock: Clock,
-    /// The thread whose lines come, as it is shown.
-    thread: Option<(Arc<ThreadInfo>, Style)>,
-    thread_text: Vec<u8>,
+    /// Threads whose lines came, and which of them came last.
+    threads: Vec<ShownThread>,
+    thread: usize,
     scratch: String,
 }
+
+/// A thread, as its lines show it.
+#[derive(Debug)]
+struct ShownThread {
+    info: Arc<ThreadInfo>,
+    style: Style,
+    text: Vec<u8>,
+}
+
+/// So many threads are kept: records of several that log at once come in turn.
+const MOST_THREADS: usize = 64;
 
 impl Lines {
     /// Appends the line of a record. Returns whether a text was not UTF-8.
@@ -109,8 +120,10 @@ impl Lines {
         message: LineMessage<'_>,
         values: impl Iterator<Item = RawValue<'a>>,
     ) -> bool {
-        if self.thread.as_ref().is_none_or(|(known, style)| !Arc::ptr_eq(known, thread) || *style != line.style) {
-            self.show_thread(thread, line.style);
+        let is_shown = |shown: &ShownThread| Arc::ptr_eq(&shown.info, thread) && shown.style == line.style;
+        if !self.threads.get(self.thread).is_some_and(is_shown) {
+            let known = self.threads.iter().position(is_shown);
+            self.thread = known.unwrap_or_else(|| self.show_thread(thread, line.style));
         }
         match line.style.format {
             Format::Text => self.push_as::<Text>(line, time_ns, message, values),
@@ -127,7 +140,8 @@ impl Lines {
         message: LineMessage<'_>,
         values: impl Iterator<Item = RawValue<'a>>,
     ) -> bool {
-        let Self { lines, clock, thread_text, scratch, .. } = self;
+        let Self { lines, clock, threads, thread, scratch } = self;
+        let thread_text = &*threads[*thread].text;
         let mut any_bad = false;
         lines.extend_from_slice(if line.style.color { b"\x1b[2m" } else { E::LINE_BEGIN });
         clock.push(lines, time_ns);
@@ -173,16 +187,24 @@ impl Lines {
         any_bad
     }
 
+    /// Adds a thread, in the place of the one after the last where there are many. Returns its place.
     #[cold]
-    fn show_thread(&mut self, thread: &Arc<ThreadInfo>, style: Style) {
-        self.thread_text.clear();
+    fn show_thread(&mut self, thread: &Arc<ThreadInfo>, style: Style) -> usize {
         let push = match style.format {
             Format::Text => format::text::push_thread,
             Format::Logfmt => format::logfmt::push_thread,
             Format::Json => format::json::push_thread,
         };
-        push(&mut self.thread_text, &thread.name, Some(thread.id));
-        self.thread = Some((thread.clone(), style));
+        let mut text = Vec::new();
+        push(&mut text, &thread.name, Some(thread.id));
+        let shown = ShownThread { info: thread.clone(), style, text };
+        if self.threads.len() < MOST_THREADS {
+            self.threads.push(shown);
+            return self.threads.len() - 1;
+        }
+        let place = (self.thread + 1) % MOST_THREADS;
+        self.threads[place] = shown;
+        place
     }
 
     /// Bytes that wait.
