@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Tables and charts of src/docs from what was measured.
 
-    charts.py compare RESULTS DOCS     the comparison with peers (./run)
-    charts.py growth RESULTS DOCS      how costs grow (ci/bench-growth)
+    charts.py compare RESULTS DOCS     the comparison with peers
+    charts.py growth RESULTS DOCS      how costs grow
 
-RESULTS has one JSON object a line: {"peer": …, "what": …, "values": […]}. It is kept as results-*.jsonl beside this file, so
-that the charts can be made again. Figures are medians of all rounds; of the spaced calls, the best repeat's.
+`run` calls both. RESULTS of the first has one JSON object a line: {"peer": …, "what": …, "values": […]}; of the second it is
+what benches/c/costs.c prints. They are kept as results-* beside this file, so that the charts can be made again. Figures
+are medians of all rounds; of the spaced calls, the best repeat's.
 """
 
 import json
@@ -67,11 +68,11 @@ class Svg:
         path.write_text("\n".join([*self.parts, "</svg>"]) + "\n")
 
 
-def bars(path, title, rows, unit, log=False):
+def bars(path, title, rows, unit, log=False, left=190):
     """rows: (name, value), shown in this order."""
     import math
 
-    left, right, height = 190, 90, 24
+    right, height = 90, 24
     svg = Svg(720, 56 + height * len(rows), title)
     most = max(value for _, value in rows)
     least = min(value for _, value in rows)
@@ -171,27 +172,23 @@ def compare(results, docs):
     histogram(docs / "spaced.svg", "Time of a call, 20 calls and a pause of 200 µs", curves[:8])
 
 
-def growth(results, docs):
-    rows = results["growth"]
-    lines = ["| what grows | from | to | cost of a record | bar |", "|---|---|---|---|---|"]
-    chart = []
-    for what, runs in rows.items():
-        label, small, large, bar = what.split("|")
-        ratio = statistics.median(run[1] / run[0] for run in runs)
-        lines.append(f"| {label} | {small} | {large} | {ratio:.2f} × | ≤ {bar} × |")
-        chart.append((f"{label}: {large}", ratio))
-    put(docs, "growth", lines)
-    bars(docs / "growth.svg", "What a record costs the drain, as a multiple of the smallest case", chart, " ×")
+def growth(path, docs):
+    rows = [[part.strip() for part in line.split("|")] for line in path.read_text().splitlines() if ", against " in line]
+    ratios = [(what.removesuffix(" against none").removesuffix(","), float(value.split()[0])) for what, value, *_ in rows]
+    bars(docs / "growth.svg", "Costs as multiples of the small case", ratios, " ×", left=380)
 
 
 def main():
     if len(sys.argv) != 4 or sys.argv[1] not in ("compare", "growth"):
         sys.exit(__doc__)
     what, source, docs = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
-    kept = pathlib.Path(__file__).parent / f"results-{what}.jsonl"
+    kept = pathlib.Path(__file__).parent / ("results-compare.jsonl" if what == "compare" else "results-growth.txt")
     if source.resolve() != kept.resolve():
         kept.write_text(source.read_text())
-    {"compare": compare, "growth": growth}[what](load(kept), docs)
+    if what == "compare":
+        compare(load(kept), docs)
+    else:
+        growth(kept, docs)
 
 
 if __name__ == "__main__":
