@@ -37,7 +37,8 @@ fn a_thousand_threads_twenty_times_take_what_they_took_once() {
         });
         after.push(resident_kib());
     }
-    let (first, last) = (after[0], after[19]);
+    // The second: in the first the process itself still grows.
+    let (first, last) = (after[1], after[19]);
     println!("resident after each round, KiB: {after:?}");
     assert!(last <= first + first / 10, "{after:?}");
     let counts = stats().counts;
