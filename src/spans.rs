@@ -9,7 +9,7 @@
 
 use crate::producers::{self, Dropped, lock};
 use crate::record::encode::{ENVELOPE, write_envelope};
-use crate::record::layout::{ATTACH, ENTER, EXIT};
+use crate::record::layout::{ATTACH, EXIT};
 use crate::ring::Mark;
 use crate::sync::{AtomicU64, Ordering};
 use std::cell::Cell;
@@ -94,18 +94,8 @@ pub enum NotEntered {
     TooDeep,
 }
 
-/// Enters a span. `level`, `size` and `write` are those of the record that describes it.
+/// Enters a span, by an envelope of this kind. `level`, `size` and `write` are those of what is inside.
 pub fn enter(
-    level: u32,
-    name: &[u8],
-    size: usize,
-    mark: Mark,
-    write: impl FnOnce(&mut [u8], u64),
-) -> Result<Token, NotEntered> {
-    push(ENTER, level, name, size, mark, write)
-}
-
-fn push(
     kind: u32,
     level: u32,
     name: &[u8],
@@ -189,7 +179,7 @@ static LAST_ATTACHED: AtomicU64 = AtomicU64::new(0);
 pub fn attach(span: tracing::Span) -> Result<Token, NotEntered> {
     let number = LAST_ATTACHED.fetch_add(1, Ordering::Relaxed) + 1;
     lock(&ATTACHED).insert(number, span);
-    let token = push(ATTACH, INFO, b"", 8, Mark::here(), |out, _| out.copy_from_slice(&number.to_le_bytes()));
+    let token = enter(ATTACH, INFO, b"", 8, Mark::here(), |out, _| out.copy_from_slice(&number.to_le_bytes()));
     let is_accepted = STACK.with(|stack| {
         let innermost = stack.depth.get().checked_sub(1).map(|place| stack.open[place].get());
         token.is_ok() && innermost.is_some_and(|open| open.is_accepted)

@@ -9,7 +9,7 @@ use crate::callbacks::CField;
 use crate::engine;
 use crate::producers::{self, Dropped};
 use crate::record::encode::{Dynamic, ENVELOPE, Field, LEAST, OfSite, Text, Value};
-use crate::record::layout::{CLEAR, FIRST_SITE, SET};
+use crate::record::layout::{CLEAR, ENTER, FIRST_SITE, SET};
 use crate::ring::Mark;
 use crate::spans::{self, MOST_SPANS, NotEntered, Token};
 use crate::static_sites::CALL;
@@ -68,7 +68,9 @@ pub unsafe extern "C" fn logfusion_span_enter(
         let record = Dynamic::measure(level, target, name, &mut fields, limit());
         number(
             NAME,
-            spans::enter(level, name.bytes(), record.size(), Mark::here(), |out, ticks| record.write(out, ticks)),
+            spans::enter(ENTER, level, name.bytes(), record.size(), Mark::here(), |out, ticks| {
+                record.write(out, ticks)
+            }),
         )
     })
 }
@@ -101,12 +103,12 @@ pub unsafe extern "C" fn logfusion_site_span_enter(
         let kind = word & !CALL;
         let entered = if kind >= FIRST_SITE {
             let record = OfSite::measure(kind, &mut all, limit());
-            spans::enter(level, name, record.size(), mark, |out, ticks| record.write(out, ticks))
+            spans::enter(ENTER, level, name, record.size(), mark, |out, ticks| record.write(out, ticks))
         } else {
             // SAFETY: the site is one of the macros.
             let (target, _, mut fields) = unsafe { site.pairs(&all) };
             let record = Dynamic::measure(level, target, Text::new(name), &mut fields, limit());
-            spans::enter(level, name, record.size(), mark, |out, ticks| record.write(out, ticks))
+            spans::enter(ENTER, level, name, record.size(), mark, |out, ticks| record.write(out, ticks))
         };
         number(NAME, entered)
     })
