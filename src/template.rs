@@ -31,24 +31,57 @@ pub enum Fault {
     Open,
 }
 
+/// What a template's text consists of.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece<'t> {
+    /// Text as it stands.
+    Literal(&'t str),
+    /// A name, and the same with its braces.
+    Name {
+        /// Of a field, if it is known.
+        name: &'t str,
+        /// What stands in the template.
+        whole: &'t str,
+    },
+    /// A brace that is never closed, and all behind it.
+    Open(&'t str),
+}
+
+/// The pieces of a template's text, in order. Allocates nothing.
+pub fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let at = rest.find(['{', '}']).unwrap_or(rest.len());
+        let (before, brace) = rest.split_at(at);
+        if !before.is_empty() {
+            rest = brace;
+            return Some(Piece::Literal(before));
+        }
+        let (len, piece) = if brace.is_empty() {
+            return None;
+        } else if brace.starts_with("{{") || brace.starts_with("}}") {
+            (2, Piece::Literal(&brace[..1]))
+        } else if brace.starts_with('}') {
+            (1, Piece::Literal(&brace[..1]))
+        } else if let Some(end) = brace.find('}') {
+            (end + 1, Piece::Name { name: &brace[1..end], whole: &brace[..=end] })
+        } else {
+            (brace.len(), Piece::Open(brace))
+        };
+        rest = &brace[len..];
+        Some(piece)
+    })
+}
+
 impl Template {
     /// Reads a template whose record has fields of these names.
     pub fn parse(text: &str, names: &[&str]) -> Self {
         let mut template = Self::default();
         let mut literal = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find(['{', '}']) {
-            let (before, brace) = rest.split_at(at);
-            literal.push_str(before);
-            if let Some(after) = brace.strip_prefix("{{").or_else(|| brace.strip_prefix("}}")) {
-                literal.push_str(&brace[..1]);
-                rest = after;
-            } else if let Some(after) = brace.strip_prefix('}') {
-                literal.push('}');
-                rest = after;
-            } else if let Some(end) = brace.find('}') {
-                let name = &brace[1..end];
-                match names.iter().position(|known| *known == name) {
+        for piece in pieces(text) {
+            match piece {
+                Piece::Literal(text) => literal.push_str(text),
+                Piece::Name { name, whole } => match names.iter().position(|known| *known == name) {
                     Some(field) => {
                         if !literal.is_empty() {
                             template.parts.push(Part::Literal(std::mem::take(&mut literal).into()));
@@ -57,16 +90,15 @@ impl Template {
                     }
                     None => {
                         template.fault.get_or_insert(Fault::Unknown(name.into()));
-                        literal.push_str(&brace[..=end]);
+                        literal.push_str(whole);
                     }
+                },
+                Piece::Open(rest) => {
+                    template.fault.get_or_insert(Fault::Open);
+                    literal.push_str(rest);
                 }
-                rest = &brace[end + 1..];
-            } else {
-                template.fault.get_or_insert(Fault::Open);
-                break;
             }
         }
-        literal.push_str(rest);
         if !literal.is_empty() {
             template.parts.push(Part::Literal(literal.into()));
         }
@@ -117,15 +149,7 @@ pub fn show(out: &mut String, value: &RawValue<'_>) -> bool {
         RawValue::Pointer(value) => _ = write!(out, "{value:#x}"),
         RawValue::Text(raw) => match std::str::from_utf8(raw.bytes) {
             Ok(text) if !raw.is_cut() => out.push_str(text),
-            _ => {
-                let (text, was_bad) = raw.mend();
-                if raw.is_cut() {
-                    raw.push_cut(out, &text);
-                } else {
-                    out.push_str(&text);
-                }
-                return was_bad;
-            }
+            _ => return raw.show(out),
         },
     }
     false

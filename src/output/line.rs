@@ -5,12 +5,11 @@
 //! in common ([`Lines`]), and its values. A line is byte for byte what the layer makes of the event (a test compares
 //! them); records inside spans take the long way.
 
-use super::format::{self, Clock, Encode, escape, json::Json, logfmt::Logfmt, text::Text};
+use super::format::{self, Clock, Encode, json::Json, logfmt::Logfmt, text::Text};
 use super::{Format, Output, Style};
 use crate::delivery::ThreadInfo;
 use crate::record::decode::{RawText, RawValue};
 use crate::template::{Part, Template, show};
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use tracing_core::Metadata;
@@ -33,39 +32,29 @@ impl Line {
     /// The line of a callsite whose first field is the message, which has the values of the fields `in_message`.
     #[cold]
     pub(crate) fn new(metadata: &'static Metadata<'static>, style: Style, in_message: u64) -> Self {
+        match style.format {
+            Format::Text => Self::of::<Text>(metadata, style, in_message),
+            Format::Logfmt => Self::of::<Logfmt>(metadata, style, in_message),
+            Format::Json => Self::of::<Json>(metadata, style, in_message),
+        }
+    }
+
+    fn of<E: Encode>(metadata: &'static Metadata<'static>, style: Style, in_message: u64) -> Self {
         let (mut before, mut between, mut after) = (Vec::new(), Vec::new(), Vec::new());
-        let keys = match style.format {
-            Format::Text => {
-                before.extend_from_slice(format::text::level(metadata.level(), style.color));
-                escape::push_text(&mut between, metadata.target());
-                between.push(b':');
-                keys::<Text>(metadata, Some(0), in_message, &mut between)
-            }
-            Format::Logfmt => {
-                before.extend_from_slice(format::logfmt::level(metadata.level()));
-                escape::push_value(&mut before, metadata.target());
-                keys::<Logfmt>(metadata, Some(0), in_message, &mut between)
-            }
-            Format::Json => {
-                before.extend_from_slice(format::json::level(metadata.level()));
-                format::json::push_place(&mut after, metadata);
-                keys::<Json>(metadata, None, in_message, &mut between)
-            }
-        };
+        E::head(&mut before, metadata.level(), metadata.target(), style.color);
+        E::target_before_message(&mut between, metadata.target());
+        E::message_key(&mut between);
+        E::place(&mut after, metadata.target(), metadata.file(), metadata.line());
+        let keys = keys::<E>(metadata, in_message);
         Self { style, before: before.into(), between: between.into(), keys, after: after.into() }
     }
 }
 
-/// The keys of all fields but the message, whose own key is appended to `between`. `message`: its position, where it has no
-/// key that another field could repeat.
-fn keys<E: Encode>(
-    metadata: &'static Metadata<'static>,
-    message: Option<usize>,
-    in_message: u64,
-    between: &mut Vec<u8>,
-) -> Box<[Box<[u8]>]> {
-    E::message_key(between);
+/// The keys of all fields but the message.
+fn keys<E: Encode>(metadata: &'static Metadata<'static>, in_message: u64) -> Box<[Box<[u8]>]> {
     let fields = metadata.fields();
+    // Where it has a key that another field could repeat, it counts as a field.
+    let message = E::MESSAGE_APART.then_some(0);
     let key = |(position, name): (usize, &str)| {
         if E::SHOWS_ONCE && in_message >> (position & 63) & 1 == 1 {
             return Box::default();
@@ -191,9 +180,9 @@ impl Lines {
     #[cold]
     fn show_thread(&mut self, thread: &Arc<ThreadInfo>, style: Style) -> usize {
         let push = match style.format {
-            Format::Text => format::text::push_thread,
-            Format::Logfmt => format::logfmt::push_thread,
-            Format::Json => format::json::push_thread,
+            Format::Text => Text::thread,
+            Format::Logfmt => Logfmt::thread,
+            Format::Json => Json::thread,
         };
         let mut text = Vec::new();
         push(&mut text, &thread.name, Some(thread.id));
@@ -274,13 +263,8 @@ fn push_raw(out: &mut Vec<u8>, scratch: &mut String, raw: RawText<'_>, push: imp
 
 #[cold]
 fn push_mended(out: &mut Vec<u8>, scratch: &mut String, raw: RawText<'_>, push: impl Fn(&mut Vec<u8>, &str)) -> bool {
-    let (text, was_bad): (Cow<'_, str>, bool) = raw.mend();
-    if raw.is_cut() {
-        scratch.clear();
-        raw.push_cut(scratch, &text);
-        push(out, scratch);
-    } else {
-        push(out, &text);
-    }
+    scratch.clear();
+    let was_bad = raw.show(scratch);
+    push(out, scratch);
     was_bad
 }

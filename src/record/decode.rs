@@ -49,14 +49,37 @@ impl<'a> RawText<'a> {
     /// The text as UTF-8, with U+FFFD in place of bad bytes; and whether there were any. Where it was cut, it ends at a
     /// character's boundary.
     pub fn mend(&self) -> (Cow<'a, str>, bool) {
-        let Err(error) = std::str::from_utf8(self.bytes) else {
-            return (String::from_utf8_lossy(self.bytes), false);
-        };
-        // A cut may have split the last character: that is no fault of the caller's.
-        let split = self.is_cut() && error.error_len().is_none();
-        let text = String::from_utf8_lossy(if split { &self.bytes[..error.valid_up_to()] } else { self.bytes });
+        let text = String::from_utf8_lossy(self.whole_characters());
         let was_bad = matches!(text, Cow::Owned(_));
         (text, was_bad)
+    }
+
+    /// Appends the text as [`mend`](Self::mend) makes it, and how much is missing where it was cut. Returns whether there
+    /// were bad bytes. Allocates nothing but `out`'s room.
+    pub fn show(&self, out: &mut String) -> bool {
+        let mut was_bad = false;
+        for chunk in self.whole_characters().utf8_chunks() {
+            out.push_str(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                out.push(char::REPLACEMENT_CHARACTER);
+                was_bad = true;
+            }
+        }
+        if self.is_cut() {
+            self.push_cut(out, "");
+        }
+        was_bad
+    }
+
+    /// The bytes without a last character that a cut has split: that is no fault of the caller's.
+    fn whole_characters(&self) -> &'a [u8] {
+        let is_beginning = |bytes| {
+            std::str::from_utf8(bytes).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+        };
+        let lens = 0..=self.bytes.len().min(3);
+        let split =
+            lens.rev().map(|len| self.bytes.split_at(self.bytes.len() - len)).find(|(_, end)| is_beginning(end));
+        split.filter(|_| self.is_cut()).map_or(self.bytes, |(whole, _)| whole)
     }
 
     /// Appends this text, as `shown`, and how much is missing.

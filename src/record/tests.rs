@@ -383,3 +383,26 @@ fn each_error_is_told() {
         assert_eq!(decode(&bytes), Err(DecodeError::Type(number)));
     }
 }
+
+#[test]
+fn a_cut_text_ends_at_a_character_and_a_bad_one_is_mended() {
+    let text =
+        |bytes: &'static [u8], missing: u64| RawText { bytes, full: bytes.len() as u64 + missing, terminated: b"" };
+    for (bytes, missing, mended, was_bad) in [
+        (&b"ab\xc3"[..], 5, "ab", false),
+        (b"ab\xe2\x82", 5, "ab", false),
+        (b"ab\xf0\x9f\x98", 5, "ab", false),
+        (b"\x80\xc3", 1, "\u{fffd}", true),
+        (b"ab\xc3", 0, "ab\u{fffd}", true),
+        (b"ab\x82", 5, "ab\u{fffd}", true),
+        (b"", 5, "", false),
+        ("größe".as_bytes(), 0, "größe", false),
+    ] {
+        let raw = text(bytes, missing);
+        assert_eq!(raw.mend(), (mended.into(), was_bad), "{bytes:?}");
+        let mut shown = String::new();
+        assert_eq!(raw.show(&mut shown), was_bad);
+        let mark = if missing > 0 { format!("… ({missing} bytes more)") } else { String::new() };
+        assert_eq!(shown, format!("{mended}{mark}"));
+    }
+}

@@ -13,7 +13,7 @@
 //! Integers, booleans and finite floating-point numbers are written as such. NaN and the infinities, which JSON does not
 //! have, are `null`. Integers of 128 bits and what is known by its `Debug` alone are strings.
 
-use tracing_core::{Level, Metadata};
+use tracing_core::Level;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::escape::{push_json, push_json_inner, push_json_inner_if_harmless};
@@ -34,6 +34,34 @@ impl Encode for Json {
     const THREAD_LAST: bool = true;
     const SHOWS_ONCE: bool = false;
     const MESSAGE_APART: bool = false;
+
+    fn head(out: &mut Vec<u8>, level: &Level, _: &str, _: bool) {
+        out.extend_from_slice(level_text(level));
+    }
+
+    fn thread(line: &mut Vec<u8>, name: &str, id: Option<u64>) {
+        if !name.is_empty() {
+            line.extend_from_slice(b",\"threadName\":");
+            push_json(line, name);
+        }
+        if let Some(id) = id {
+            line.extend_from_slice(b",\"threadId\":");
+            push_int(line, id);
+        }
+    }
+
+    fn place(line: &mut Vec<u8>, target: &str, file: Option<&str>, number: Option<u32>) {
+        line.extend_from_slice(b"},\"target\":");
+        push_json(line, target);
+        if let Some(file) = file {
+            line.extend_from_slice(b",\"filename\":");
+            push_json(line, file);
+        }
+        if let Some(number) = number {
+            line.extend_from_slice(b",\"line_number\":");
+            push_int(line, number);
+        }
+    }
 
     fn key(out: &mut Vec<u8>, name: &str, suffix: Option<Suffix>) {
         out.push(b'"');
@@ -104,11 +132,11 @@ pub(crate) fn push_line<'a, S: LookupSpan<'a>>(
     let metadata = subject.metadata();
     scratch.line.extend_from_slice(Json::LINE_BEGIN);
     scratch.push_time();
-    scratch.line.extend_from_slice(level(metadata.level()));
+    Json::head(&mut scratch.line, metadata.level(), metadata.target(), false);
     subject.push::<Json>(scratch);
     let line = &mut scratch.line;
     push_context(span, line, Json::SEPARATOR);
-    push_place(line, metadata);
+    Json::place(line, metadata.target(), metadata.file(), metadata.line());
     if let Some(span) = span {
         let start = line.len();
         line.extend_from_slice(b",\"span\":");
@@ -125,34 +153,8 @@ pub(crate) fn push_line<'a, S: LookupSpan<'a>>(
             line.truncate(start);
         }
     }
-    scratch.push_thread(push_thread);
+    scratch.push_thread(Json::thread);
     scratch.line.extend_from_slice(Json::LINE_END);
-}
-
-/// Appends what follows the fields: the target, and where the statement is.
-pub(crate) fn push_place(line: &mut Vec<u8>, metadata: &Metadata<'_>) {
-    line.extend_from_slice(b"},\"target\":");
-    push_json(line, metadata.target());
-    if let Some(file) = metadata.file() {
-        line.extend_from_slice(b",\"filename\":");
-        push_json(line, file);
-    }
-    if let Some(number) = metadata.line() {
-        line.extend_from_slice(b",\"line_number\":");
-        push_int(line, number);
-    }
-}
-
-/// Appends name and id of a thread, as far as it has them.
-pub(crate) fn push_thread(line: &mut Vec<u8>, name: &str, id: Option<u64>) {
-    if !name.is_empty() {
-        line.extend_from_slice(b",\"threadName\":");
-        push_json(line, name);
-    }
-    if let Some(id) = id {
-        line.extend_from_slice(b",\"threadId\":");
-        push_int(line, id);
-    }
 }
 
 fn push_span<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, out: &mut Vec<u8>) {
@@ -167,7 +169,7 @@ fn push_span<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, out: &mut Vec<u8>) {
 }
 
 /// What stands between the time and the first field.
-pub(crate) fn level(level: &Level) -> &'static [u8] {
+fn level_text(level: &Level) -> &'static [u8] {
     match *level {
         Level::ERROR => b"\",\"level\":\"ERROR\",\"fields\":{",
         Level::WARN => b"\",\"level\":\"WARN\",\"fields\":{",

@@ -28,6 +28,22 @@ impl Encode for Logfmt {
     const SHOWS_ONCE: bool = false;
     const MESSAGE_APART: bool = true;
 
+    fn head(out: &mut Vec<u8>, level: &Level, target: &str, _: bool) {
+        out.extend_from_slice(level_text(level));
+        push_value(out, target);
+    }
+
+    fn thread(line: &mut Vec<u8>, name: &str, id: Option<u64>) {
+        if !name.is_empty() {
+            line.extend_from_slice(b" thread=");
+            push_value(line, name);
+        }
+        if let Some(id) = id {
+            line.extend_from_slice(b" thread_id=");
+            push_int(line, id);
+        }
+    }
+
     fn key(out: &mut Vec<u8>, name: &str, suffix: Option<Suffix>) {
         push_key(out, name);
         if let Some(suffix) = suffix {
@@ -84,9 +100,8 @@ pub(crate) fn push_line<'a, S: LookupSpan<'a>>(
     let metadata = subject.metadata();
     scratch.line.extend_from_slice(Logfmt::LINE_BEGIN);
     scratch.push_time();
-    scratch.line.extend_from_slice(level(metadata.level()));
-    push_value(&mut scratch.line, metadata.target());
-    scratch.push_thread(push_thread);
+    Logfmt::head(&mut scratch.line, metadata.level(), metadata.target(), false);
+    scratch.push_thread(Logfmt::thread);
     if let Some(span) = span {
         let Scratch { line, debug, .. } = scratch;
         let start = line.len();
@@ -103,20 +118,8 @@ pub(crate) fn push_line<'a, S: LookupSpan<'a>>(
     scratch.line.extend_from_slice(Logfmt::LINE_END);
 }
 
-/// Appends name and id of a thread, as far as it has them.
-pub(crate) fn push_thread(line: &mut Vec<u8>, name: &str, id: Option<u64>) {
-    if !name.is_empty() {
-        line.extend_from_slice(b" thread=");
-        push_value(line, name);
-    }
-    if let Some(id) = id {
-        line.extend_from_slice(b" thread_id=");
-        push_int(line, id);
-    }
-}
-
 /// What stands between the time and the target.
-pub(crate) fn level(level: &Level) -> &'static [u8] {
+fn level_text(level: &Level) -> &'static [u8] {
     match *level {
         Level::ERROR => b" level=error target=",
         Level::WARN => b" level=warn target=",

@@ -26,7 +26,7 @@ use std::marker::PhantomData;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing_core::field::{Field, FieldSet, Visit};
-use tracing_core::{Event, Metadata};
+use tracing_core::{Event, Level, Metadata};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use crate::delivery;
@@ -53,6 +53,14 @@ pub(crate) trait Encode {
     /// Whether the message comes in front of the fields and without their kind of key.
     const MESSAGE_APART: bool;
 
+    /// Writes what follows the time: the level, and the target where it stands there.
+    fn head(out: &mut Vec<u8>, level: &Level, target: &str, color: bool);
+    /// Writes the target where it stands between the thread and the message.
+    fn target_before_message(_: &mut Vec<u8>, _: &str) {}
+    /// Writes name and id of a thread, as far as it has them.
+    fn thread(out: &mut Vec<u8>, name: &str, id: Option<u64>);
+    /// Writes what follows the fields, and may say where the statement is.
+    fn place(_: &mut Vec<u8>, _target: &str, _file: Option<&str>, _line: Option<u32>) {}
     /// Writes a key and what follows it; `suffix` makes a repeated key unique.
     fn key(out: &mut Vec<u8>, name: &str, position: Option<Suffix>);
     /// Writes a text value.

@@ -30,6 +30,28 @@ impl Encode for Text {
     const SHOWS_ONCE: bool = true;
     const MESSAGE_APART: bool = true;
 
+    fn head(out: &mut Vec<u8>, level: &Level, _: &str, color: bool) {
+        out.extend_from_slice(level_text(level, color));
+    }
+
+    fn target_before_message(out: &mut Vec<u8>, target: &str) {
+        push_text(out, target);
+        out.push(b':');
+    }
+
+    /// As `name[id] `.
+    fn thread(line: &mut Vec<u8>, name: &str, id: Option<u64>) {
+        push_text(line, name);
+        if let Some(id) = id {
+            line.push(b'[');
+            push_int(line, id);
+            line.push(b']');
+        }
+        if id.is_some() || !name.is_empty() {
+            line.push(b' ');
+        }
+    }
+
     fn key(out: &mut Vec<u8>, name: &str, _: Option<Suffix>) {
         push_value(out, name);
         out.push(b'=');
@@ -86,31 +108,17 @@ pub(crate) fn push_line<'a, S: LookupSpan<'a>>(
         scratch.line.extend_from_slice(b"\x1b[2m");
     }
     scratch.push_time();
-    scratch.line.extend_from_slice(level(metadata.level(), color));
-    scratch.push_thread(push_thread);
+    Text::head(&mut scratch.line, metadata.level(), metadata.target(), color);
+    scratch.push_thread(Text::thread);
     if let Some(span) = span
         && push_scope(span, &mut scratch.line, &push_span)
     {
         scratch.line.push(b' ');
     }
-    push_text(&mut scratch.line, metadata.target());
-    scratch.line.push(b':');
+    Text::target_before_message(&mut scratch.line, metadata.target());
     subject.push::<Text>(scratch);
     push_context(span, &mut scratch.line, Text::SEPARATOR);
     scratch.line.extend_from_slice(Text::LINE_END);
-}
-
-/// Appends a thread as `name[id] `.
-pub(crate) fn push_thread(line: &mut Vec<u8>, name: &str, id: Option<u64>) {
-    push_text(line, name);
-    if let Some(id) = id {
-        line.push(b'[');
-        push_int(line, id);
-        line.push(b']');
-    }
-    if id.is_some() || !name.is_empty() {
-        line.push(b' ');
-    }
 }
 
 /// Appends a span as `name{fields}:`.
@@ -128,7 +136,7 @@ pub(super) fn push_span<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, out: &mut 
 }
 
 /// The level with the spaces around it, and in colour the end of the dim time before it.
-pub(crate) fn level(level: &Level, color: bool) -> &'static [u8] {
+fn level_text(level: &Level, color: bool) -> &'static [u8] {
     match (*level, color) {
         (Level::ERROR, false) => b" ERROR ",
         (Level::WARN, false) => b"  WARN ",
