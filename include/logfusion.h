@@ -56,7 +56,8 @@
  *             forked inside a callback must not return from it: exec or _exit.
  * exit        At the normal end of the process (return from main, exit) accepted records are delivered and written,
  *             within five seconds. exit inside a callback writes what was delivered until then; what is still queued
- *             is lost, as it is by _exit, quick_exit and a crash.
+ *             is lost, as it is by _exit, quick_exit and a crash (but see
+ *             logfusion_install_crash_handler).
  * Memory      Where memory for a ring can't be had, records are dropped and counted (dropped_memory). Where Rust's
  *             allocator fails, in functions that are not wait-free, the process aborts.
  */
@@ -278,6 +279,28 @@ LOGFUSION_API int logfusion_init_with(const logfusion_config *config);
  * Subscriptions, the filter and the ledger stay. Inside a callback it does nothing and sets the last error.
  */
 LOGFUSION_API void logfusion_shutdown(void);
+
+/*
+ * When the program crashes (SIGSEGV, SIGABRT, SIGFPE, SIGILL, SIGBUS), has what was logged and not written yet be written to
+ * the open descriptor `fd`, which stays the program's, or with -1 to where the engine's own output writes (stderr if it has
+ * none). Then the handler that was there before is called, or what the system does by default follows. For good; a
+ * second call changes the descriptor alone.
+ *
+ * The handler takes no lock and allocates nothing, so it may run wherever the program crashed, inside malloc or a log call
+ * too. It writes lines in the output's format, in the order of time, whatever the filter says of them, between an ERROR
+ * line "crashed; …" (signal, code, address, may_repeat) and one that says how many there were; both have the target
+ * "logfusion". `may_repeat=true`: the drain could not be stopped between two records, since it was the one to crash
+ * or was inside a callback for more than 200 ms; then some records were written, or seen by callbacks, before. Entering and
+ * leaving spans is shown as lines. Records of more than 256 KiB are named, not shown. Callbacks are not called.
+ *
+ * Install it after another crash reporter, which then gets the signal second, and before a runtime that uses such
+ * signals itself (Mono, a JVM): what arrives here counts as a crash, though a handler that returns lets the program go
+ * on. It runs on the thread's alternate stack (sigaltstack) if there is one, and needs 6 KiB of it; without one, an overflowing stack
+ * can't be reported.
+ *
+ * LOGFUSION_E_INVALID: `fd` is not open, or less than -1.
+ */
+LOGFUSION_API int logfusion_install_crash_handler(int fd);
 
 /* ------------------------------------------------------------------------------------------------------ Logging */
 

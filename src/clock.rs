@@ -159,6 +159,15 @@ pub fn span_ns(ticks: u64) -> u64 {
     .ns(ticks)
 }
 
+/// The same for a signal handler, which can't measure: where nobody has, a tick is a nanosecond.
+pub fn measured_span_ns(ticks: u64) -> u64 {
+    match Rate(RATE.load(Ordering::Relaxed)) {
+        Rate(0) => Rate::ONE,
+        known => known,
+    }
+    .ns(ticks)
+}
+
 /// How ticks become wall time. Belongs to the drain thread.
 #[derive(Clone, Debug)]
 pub struct Calibration {

@@ -6,6 +6,7 @@
 use crate::backtrace::REQUESTS;
 use crate::callbacks::{Operation, REGISTRY};
 use crate::config::Config;
+use crate::crash;
 use crate::drain::pace::Sleeper;
 use crate::drain::{Drain, Flush};
 use crate::last_errors::LastErrors;
@@ -18,10 +19,9 @@ use crate::run_state::{self, RunState};
 use crate::sites::number;
 use crate::static_sites;
 use crate::stats::{Slots, Totals};
-use crate::sync::{AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam_queue::{ArrayQueue, SegQueue};
-use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::Thread;
 use tracing_core::LevelFilter;
@@ -94,7 +94,7 @@ static ENGINE: AtomicPtr<Engine> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The process's engine.
 pub fn current() -> &'static Engine {
-    let engine = ENGINE.load(std::sync::atomic::Ordering::Acquire);
+    let engine = ENGINE.load(Ordering::Acquire);
     // SAFETY: the pointer is null or comes from `Box::leak` in `install`.
     match unsafe { engine.as_ref() } {
         Some(engine) => engine,
@@ -121,9 +121,8 @@ pub fn start_if_needed() -> &'static Engine {
 }
 
 fn install(old: *mut Engine, new: Engine) -> &'static Engine {
-    use std::sync::atomic::Ordering::{AcqRel, Acquire};
     let new = Box::into_raw(Box::new(new));
-    match ENGINE.compare_exchange(old, new, AcqRel, Acquire) {
+    match ENGINE.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire) {
         // SAFETY: just leaked; never freed, and shared from here on.
         Ok(_) => unsafe { &*new },
         Err(installed) => {
@@ -170,6 +169,7 @@ impl Engine {
             lock(&child.lifecycle).restart_with(Config::clone(&self.settings()));
         }
         STATE.set(crate::run_state::STOPPED);
+        crash::reset();
         install(std::ptr::from_ref(self).cast_mut(), child)
     }
 

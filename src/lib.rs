@@ -48,6 +48,9 @@ pub mod c_api;
 #[allow(unsafe_code, reason = "C callbacks are called here")]
 #[cfg(not(logfusion_loom))]
 mod callbacks;
+#[allow(unsafe_code, reason = "a signal handler reads the rings of all threads")]
+#[cfg(not(logfusion_loom))]
+mod crash;
 #[cfg(not(logfusion_loom))]
 pub mod delivery;
 #[cfg(not(logfusion_loom))]
@@ -145,6 +148,9 @@ pub mod __private {
     pub use crate::{ffi as ring, shown};
 }
 
+#[cfg(logfusion_loom)]
+#[path = "crash/freeze.rs"]
+pub mod freeze;
 #[cfg(logfusion_loom)]
 #[path = "drain/pace.rs"]
 pub mod pace;

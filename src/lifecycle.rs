@@ -23,6 +23,7 @@
 
 use crate::clock;
 use crate::config::{Config, DrainMode, Problem};
+use crate::crash;
 use crate::dispatch::{self, WRAPPER};
 use crate::drain;
 use crate::engine::{self, Engine, STATE, Sink};
@@ -148,6 +149,7 @@ impl Engine {
             _ => Sink::Own,
         };
         self.sink.store(sink as u32, Ordering::Relaxed);
+        crash::note_output(output.as_ref().filter(|_| sink == Sink::Own));
         let output = output.map(Arc::new);
         self.output.store(output.clone());
         self.greet(&problems, lifecycle.trouble.as_ref(), output);
@@ -314,6 +316,7 @@ fn install_hooks() {
 
 extern "C" fn at_exit() {
     EXIT_DEADLINE.get_or_init(|| Instant::now() + EXIT_LIMIT);
+    crash::reset();
     let engine = engine::current();
     // The exit may have been called inside a callback: the drain then waits for the exit, not the exit for the drain. What
     // was delivered until now is written; what is still queued is lost with the process.
@@ -353,7 +356,7 @@ extern "C" fn before_fork() {
     let lifecycle = lock_within(&engine.lifecycle, Some(FORK_LIMIT));
     let mut drain = lock_within(&engine.drain, Some(FORK_LIMIT));
     if let Some(drain) = &mut drain {
-        drain.write_out(engine);
+        crash::pass(|| drain.write_out(engine));
     }
     // Last, as it is a leaf.
     let sites = static_sites::hold_for_fork(FORK_LIMIT);

@@ -31,6 +31,7 @@
 //! Statements of C have pointers of their own to a thread's words: those are closed meanwhile, by their limit.
 
 use crate::config::{Clock, DrainMode, Overflow};
+use crate::crash::rings::Listed;
 use crate::delivery::ThreadInfo;
 use crate::engine::{self, Engine};
 use crate::os::{self, OwnerLock};
@@ -45,6 +46,8 @@ use std::time::{Duration, Instant};
 /// A thread's ring, and what is known of the thread.
 #[derive(Debug)]
 pub struct Slot {
+    /// The ring's place in the list of crash handlers; before the ring, since members are dropped in this order.
+    listed: Listed,
     /// The ring.
     pub ring: Ring,
     /// Locked by the thread; `None` for the drain's own ring, which is never retired.
@@ -58,8 +61,10 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// The slot of the calling thread.
     fn new(ring: Ring, owner: Option<OwnerLock>, thread: ThreadInfo) -> Self {
         Self {
+            listed: Listed::new(&ring, &thread),
             ring,
             owner,
             thread: Mutex::new(Arc::new(thread)),
@@ -90,6 +95,7 @@ impl Slot {
     }
 
     fn rename(&self, name: &str) {
+        self.listed.rename(name);
         let mut thread = lock(&self.thread);
         *thread = Arc::new(ThreadInfo { id: thread.id, name: name.into() });
         self.renamed.fetch_add(1, Ordering::Relaxed);

@@ -41,7 +41,7 @@ use crate::engine::{Engine, Sink};
 use crate::lifecycle::lock_within;
 use crate::record::layout::{FIRST_SITE, Type};
 use crate::sites::{CachedInterest, number};
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -272,10 +272,20 @@ impl Table {
             self.by_target.insert((*target).into(), self.groups.len() - 1);
             self.groups.len() - 1
         });
+        PUBLISHED[self.entries.len()].store(Arc::as_ptr(description).cast_mut(), Ordering::Release);
         self.by_description.insert(description.clone(), self.entries.len());
         self.entries.push(Entry { description: description.clone(), group, words: SmallVec::new(), interest: None });
         Some(self.entries.len() - 1)
     }
+}
+
+/// The descriptions by their indices, for a crash handler, which takes no lock. The table keeps them for good.
+static PUBLISHED: [AtomicPtr<Description>; MOST] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MOST];
+
+/// What the site of this index is, without a lock.
+pub fn published(index: usize) -> Option<&'static Description> {
+    // SAFETY: null, or what an `Arc` in the table points to; entries are never removed.
+    unsafe { PUBLISHED.get(index)?.load(Ordering::Acquire).as_ref() }
 }
 
 /// A text without its NUL.

@@ -12,7 +12,9 @@
 //! Outside loom the question is a constant `false` and leaves nothing behind.
 
 #[cfg(not(logfusion_loom))]
-pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence};
+pub use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence,
+};
 
 #[cfg(logfusion_loom)]
 pub use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
@@ -75,6 +77,10 @@ pub enum Mistake {
     ComputeBeforeLock,
     /// A flush request and the look at the state are not ordered.
     NoBarrierAfterRequest,
+    /// The drain's word that it passes and its look at the freeze are not ordered.
+    NoFenceBeforePass,
+    /// A ring that left the list and the look at the freeze are not ordered.
+    NoFenceBeforeUnmap,
 }
 
 /// Whether a model switched this mistake on.

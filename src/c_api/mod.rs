@@ -9,6 +9,7 @@
 mod backtrace;
 mod batch;
 mod callbacks;
+mod crash;
 mod errors;
 mod filter;
 mod guide;

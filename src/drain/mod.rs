@@ -31,6 +31,7 @@ use crate::backtrace::{Backtrace, Kept, REQUESTS, Request};
 use crate::callbacks::Operation;
 use crate::clock::Calibration;
 use crate::config::{Config, DrainMode};
+use crate::crash;
 use crate::delivery;
 use crate::dispatch::{self, WRAPPER};
 use crate::engine::{Engine, Sink};
@@ -160,6 +161,10 @@ impl Drain {
 
     /// Takes out of the rings what they hold now, up to `deadline`.
     pub(crate) fn pass(&mut self, engine: &'static Engine, deadline: Option<Instant>) -> Pass {
+        crash::pass(|| self.pass_inside(engine, deadline))
+    }
+
+    fn pass_inside(&mut self, engine: &'static Engine, deadline: Option<Instant>) -> Pass {
         let ticket = engine.flush.latest_request();
         // Before the heads are looked at, as the ticket.
         let earlier = self.operations.len();
@@ -345,7 +350,7 @@ impl Drain {
                     lanes.iter_mut().for_each(Lane::release);
                     break;
                 }
-                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                if crash::is_frozen() || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                     lane.scope.leave();
                     delivery::leave();
                     merge.abandon();

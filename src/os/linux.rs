@@ -81,6 +81,15 @@ impl Mapping {
         if mapping.advise(libc::MADV_WIPEONFORK) { Ok(mapping) } else { Err(io::Error::last_os_error()) }
     }
 
+    /// A mapping that exists, once more: it must not be dropped.
+    ///
+    /// # Safety
+    ///
+    /// The memory is that of a mapping of at least `len` bytes, which outlives the value.
+    pub unsafe fn of_memory(address: NonNull<u8>, len: usize) -> Self {
+        Self { address, len }
+    }
+
     /// The first byte; page-aligned.
     pub fn as_ptr(&self) -> NonNull<u8> {
         self.address
@@ -245,8 +254,9 @@ fn membarrier(command: c_int) -> bool {
     unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
 }
 
-/// Runs `f` with all signals blocked on the calling thread: a thread that is started in it never runs a handler of
-/// the program. The mask is restored afterwards, after a panic too.
+/// Runs `f` with signals blocked on the calling thread: a thread that is started in it never runs a handler of the program,
+/// but for those of what the thread itself does wrong, inside of a callback, say. A fault whose signal is blocked
+/// would end the process past every handler (`abort` unblocks its own). The mask is restored afterwards, after a panic too.
 pub fn with_signals_blocked<R>(f: impl FnOnce() -> R) -> R {
     struct Restore(libc::sigset_t);
     impl Drop for Restore {
@@ -259,6 +269,9 @@ pub fn with_signals_blocked<R>(f: impl FnOnce() -> R) -> R {
     let _restore = unsafe {
         let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = (mem::zeroed(), mem::zeroed());
         libc::sigfillset(&mut all);
+        for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS] {
+            libc::sigdelset(&mut all, fault);
+        }
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
         Restore(before)
     };

@@ -20,10 +20,10 @@
 //!
 //! Atomics are `std`'s in every build: no model reaches below this module.
 
-#[cfg(target_os = "linux")]
-pub use linux::*;
 #[cfg(not(target_os = "linux"))]
 pub use portable::*;
+#[cfg(target_os = "linux")]
+pub use {linux::*, signals::*};
 
 /// Reads the processor's time counter: the time-stamp counter on x86-64, `cntvct_el0` on aarch64 (untested), zero where
 /// there is neither.
@@ -89,5 +89,7 @@ pub fn hardware_counter_is_invariant() -> bool {
 mod linux;
 #[cfg(not(target_os = "linux"))]
 mod portable;
+#[cfg(target_os = "linux")]
+mod signals;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;

@@ -67,6 +67,16 @@ impl Mapping {
         Ok(Self { address, layout })
     }
 
+    /// Memory of a mapping that exists, once more: it must not be dropped.
+    ///
+    /// # Safety
+    ///
+    /// The memory is that of a mapping of at least `len` bytes, which outlives the value.
+    pub unsafe fn of_memory(address: NonNull<u8>, len: usize) -> Self {
+        // SAFETY: the alignment is a power of two, and the mapping has this size.
+        Self { address, layout: unsafe { Layout::from_size_align_unchecked(len, page_size()) } }
+    }
+
     /// The first byte.
     pub fn as_ptr(&self) -> NonNull<u8> {
         self.address
@@ -193,3 +203,51 @@ impl HostGuard {
         Self
     }
 }
+
+/// What a handler of a crash is told.
+#[derive(Debug)]
+pub struct SignalInfo(());
+
+/// A crash, as its handler is told of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Trap {
+    /// The signal's name.
+    pub name: &'static str,
+    /// Its code.
+    pub code: i64,
+    /// The address that it was about.
+    pub address: u64,
+}
+
+/// Crashes are not handled here.
+pub fn handle_crashes(_: extern "C" fn(i32, *mut SignalInfo, *mut std::ffi::c_void)) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Never called.
+pub fn describe_trap(_: i32, _: *mut SignalInfo) -> Trap {
+    Trap { name: "", code: 0, address: 0 }
+}
+
+/// Never called.
+pub fn chain(_: i32, _: *mut SignalInfo, _: *mut std::ffi::c_void) -> bool {
+    false
+}
+
+/// A number of the calling thread: not 0.
+pub fn thread_token() -> usize {
+    thread_id() as usize
+}
+
+/// Descriptors are not looked at.
+pub fn is_open(_: i32) -> bool {
+    true
+}
+
+/// There is no handler that could use it.
+pub fn duplicate_as(_: &std::fs::File, _: Option<i32>) -> io::Result<i32> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Never called.
+pub fn write_in_handler(_: i32, _: &[u8]) {}

@@ -246,6 +246,9 @@ fn is_blocked(signal: i32) -> bool {
 #[test]
 fn signals_are_blocked_inside_and_restored() {
     let signals = [libc::SIGTERM, libc::SIGUSR1, libc::SIGCHLD, libc::SIGALRM];
+    let faults = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL];
+    let inherited = with_signals_blocked(|| thread::spawn(move || faults.map(is_blocked))).join().unwrap();
+    assert_eq!(inherited, [false; 4]);
     let before = signals.map(is_blocked);
     let inherited = with_signals_blocked(|| thread::spawn(move || signals.map(is_blocked))).join().unwrap();
     assert_eq!(inherited, [true; 4]);

@@ -154,19 +154,7 @@ impl Lines {
                 continue;
             }
             lines.extend_from_slice(key);
-            match value {
-                RawValue::I64(value) => format::push_int(lines, value),
-                RawValue::U64(value) => format::push_int(lines, value),
-                RawValue::F64(value) => E::float(lines, value),
-                RawValue::Bool(value) => lines.extend_from_slice(if value { b"true" } else { b"false" }),
-                RawValue::Pointer(value) => {
-                    scratch.clear();
-                    _ = write!(scratch, "{value:#x}");
-                    E::debug(lines, scratch);
-                }
-                RawValue::Text(raw) if !raw.is_cut() && E::text_if_harmless(lines, raw.bytes) => (),
-                RawValue::Text(raw) => any_bad |= push_raw(lines, scratch, raw, E::text),
-            }
+            any_bad |= push_value::<E>(lines, scratch, &value);
         }
         lines.extend_from_slice(&line.after);
         if E::THREAD_LAST {
@@ -209,6 +197,25 @@ impl Lines {
             output.push_lines(&mut self.lines);
         }
     }
+}
+
+/// Appends a value. Returns whether it is a text that was not UTF-8.
+#[inline]
+pub(crate) fn push_value<E: Encode>(out: &mut Vec<u8>, scratch: &mut String, value: &RawValue<'_>) -> bool {
+    match value {
+        RawValue::I64(value) => format::push_int(out, *value),
+        RawValue::U64(value) => format::push_int(out, *value),
+        RawValue::F64(value) => E::float(out, *value),
+        RawValue::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+        RawValue::Pointer(value) => {
+            scratch.clear();
+            _ = write!(scratch, "{value:#x}");
+            E::debug(out, scratch);
+        }
+        RawValue::Text(raw) if !raw.is_cut() && E::text_if_harmless(out, raw.bytes) => (),
+        RawValue::Text(raw) => return push_raw(out, scratch, *raw, E::text),
+    }
+    false
 }
 
 /// Appends the message that a template makes of values. Returns whether a text was not UTF-8.

@@ -36,7 +36,7 @@ use self::writer::{Counters, Writer};
 
 pub use self::filter::Directives;
 pub(crate) use self::filter_file::{FilterFile, News};
-pub(crate) use self::line::{Line, LineMessage, Lines};
+pub(crate) use self::line::{Line, LineMessage, Lines, push_value};
 pub(crate) use self::writer::{OutputStats, WriteError};
 
 /// How a record is written.
@@ -78,7 +78,7 @@ pub enum Color {
 }
 
 /// How lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Style {
     pub(crate) format: Format,
     pub(crate) color: bool,
@@ -166,6 +166,16 @@ impl Output {
     /// What the output has done since it was opened, or in a forked child since it was reopened.
     pub(crate) fn stats(&self) -> OutputStats {
         self.shared.current().counters.stats()
+    }
+
+    /// Where lines go.
+    pub(crate) fn destination(&self) -> &Destination {
+        &self.shared.current().config.destination
+    }
+
+    /// Shows the open file, if it is one, to crash handlers.
+    pub(crate) fn note_file(&self) {
+        self.shared.current().lock().note_file();
     }
 
     /// Drops the buffer without writing or locking it and opens the destination anew, for the child after a fork. The old

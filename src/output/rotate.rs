@@ -14,6 +14,7 @@
 //! What fails is counted and tried again a second later; meanwhile lines go to the file that is open. Only regular files
 //! are rotated or followed: not a pipe, not `/dev/null`.
 
+use crate::crash;
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;
@@ -70,6 +71,7 @@ impl LogFile {
             failed: None,
         };
         this.adopt(&metadata, second);
+        this.note();
         Ok(this)
     }
 
@@ -190,7 +192,13 @@ impl LogFile {
         self.file = file;
         self.torn = false;
         self.adopt(&metadata, second);
+        self.note();
         Ok(())
+    }
+
+    /// Shows the open file to crash handlers. They keep it open: the lock of a rotation ends here, with the next file.
+    pub(super) fn note(&self) {
+        crash::note_file(&self.file);
     }
 
     fn adopt(&mut self, metadata: &Metadata, second: u64) {

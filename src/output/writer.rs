@@ -129,6 +129,12 @@ impl Writer {
         Ok(Self { buffer: Vec::with_capacity(capacity), target })
     }
 
+    pub(super) fn note_file(&self) {
+        if let Target::File(file) = &self.target {
+            file.note();
+        }
+    }
+
     /// Appends a line to the buffer and returns the buffer's length.
     pub(super) fn push(&mut self, line: &[u8]) -> usize {
         self.buffer.extend_from_slice(line);

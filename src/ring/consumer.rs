@@ -127,6 +127,22 @@ impl<R: std::ops::Deref<Target = Ring>> Consumer<R> {
         debug_assert!(self.seen.wrapping_sub(self.next) as i64 >= 0);
     }
 
+    /// Whether head and tail can be those of a ring, for a reader that takes nothing and may come at a bad moment.
+    #[cfg(not(logfusion_loom))]
+    pub fn is_sound(&self) -> bool {
+        let head = self.ring.words().producer.head();
+        let is_place = |position: u64| position.is_multiple_of(8);
+        let fits = head.wrapping_sub(self.released) <= self.ring.capacity() as u64;
+        !self.ring.is_wiped() && is_place(head) && is_place(self.released) && fits
+    }
+
+    /// Whether the ring's own consumer has given back what this one reads: it may have been overwritten meanwhile.
+    #[cfg(not(logfusion_loom))]
+    pub fn is_overtaken(&self) -> bool {
+        crate::sync::fence(Ordering::Acquire);
+        self.ring.words().consumer.tail.load(Ordering::Relaxed).wrapping_sub(self.next) as i64 > 0
+    }
+
     /// Bytes read and not released.
     #[inline]
     pub fn unreleased(&self) -> u64 {

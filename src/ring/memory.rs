@@ -160,6 +160,24 @@ impl Ring {
         unsafe { self.words_ptr().write(words) };
     }
 
+    /// Where the ring's memory begins.
+    #[cfg(not(logfusion_loom))]
+    pub fn memory(&self) -> *mut u8 {
+        self.storage.as_ptr().as_ptr()
+    }
+
+    /// The ring that has this memory, once more: it is never dropped.
+    ///
+    /// # Safety
+    ///
+    /// The memory is that of a ring of this capacity, which outlives the value.
+    #[cfg(not(logfusion_loom))]
+    pub unsafe fn of_memory(memory: NonNull<u8>, capacity: usize) -> std::mem::ManuallyDrop<Self> {
+        // SAFETY: the caller's promise, for the same length.
+        let storage = unsafe { Storage::of_memory(memory, Self::WORDS + capacity) };
+        std::mem::ManuallyDrop::new(Self { storage, capacity })
+    }
+
     /// Capacity of the buffer in bytes.
     pub fn capacity(&self) -> usize {
         self.capacity

@@ -94,6 +94,11 @@ pub(crate) struct Suffix {
 }
 
 impl Suffix {
+    /// The plain one.
+    pub(crate) fn once(position: usize) -> Self {
+        Self { position, times: 1 }
+    }
+
     fn push(self, out: &mut Vec<u8>) {
         for _ in 0..self.times {
             out.push(b'#');
@@ -324,7 +329,7 @@ impl LineOf<'_> {
 }
 
 /// What the keys of a context begin with. Other fields whose names do are given their position, as if they repeated one.
-const CONTEXT_PREFIX: &str = "context.";
+pub(crate) const CONTEXT_PREFIX: &str = "context.";
 
 /// Writes the message of an event in its own place, then its other fields.
 fn push_message_and_fields<E: Encode>(scratch: &mut Scratch, event: &Event<'_>) {
