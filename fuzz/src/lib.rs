@@ -3,6 +3,10 @@
 //! `cargo fuzz` calls them through the programs of `fuzz_targets/`, on nightly; `tests/replay.rs` calls them with every
 //! file of `corpus/`, on stable and without a fuzzer. README.md says how to run both and how the corpus came to be.
 
+mod c_api;
+
+pub use c_api::c_api;
+
 use arbitrary::{Result, Unstructured};
 use logfusion::record::decode::{self, RawRecord, RawText, RawValue};
 use logfusion::record::encode::{
@@ -15,7 +19,7 @@ use std::ops::Range;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: &[Target] = &[("decode", decode), ("round_trip", round_trip)];
+pub const TARGETS: &[Target] = &[("c_api", c_api), ("decode", decode), ("round_trip", round_trip)];
 
 /// Untrusted bytes: [`decode::decode`] refuses them, or returns a view that lies inside; what it returns can be
 /// encoded, and then says the same.

@@ -92,7 +92,7 @@ impl CSite {
     /// As [`fields`](Self::fields).
     pub unsafe fn message<'a>(&self) -> &'a [u8] {
         // SAFETY: the macros' texts are literals.
-        unsafe { text::name(self.message) }
+        unsafe { name(self.message) }
     }
 
     /// Reads its values, into place.
@@ -115,7 +115,7 @@ impl CSite {
     /// As [`fields`](Self::fields).
     pub unsafe fn pairs<'a>(&self, values: &[Value<'a>]) -> (&'a [u8], &'a [u8], Fields<'a>) {
         // SAFETY: the macros' texts are literals.
-        let name = |text: *const c_char| unsafe { text::name(text) };
+        let name = |text: *const c_char| unsafe { name(text) };
         // SAFETY: the caller's promise.
         let fields = unsafe { self.fields() }.iter().zip(values);
         let pairs = fields.map(|(field, value)| Field { name: name(field.name), value: *value }).collect();
@@ -150,17 +150,27 @@ impl CSiteField {
     }
 }
 
+/// A text of a site; NULL is empty.
+///
+/// # Safety
+///
+/// `text` is NULL or NUL-terminated.
+unsafe fn name<'a>(text: *const c_char) -> &'a [u8] {
+    if text.is_null() {
+        return b"";
+    }
+    // SAFETY: the caller's promise.
+    unsafe { text::name(text) }
+}
+
 /// A copy of a text with its NUL; NULL is empty.
 ///
 /// # Safety
 ///
 /// `text` is NULL or NUL-terminated.
 unsafe fn terminated(text: *const c_char) -> Box<[u8]> {
-    if text.is_null() {
-        return Box::new([0]);
-    }
     // SAFETY: the caller's promise.
-    unsafe { text::name(text) }.iter().copied().chain([0]).collect()
+    unsafe { name(text) }.iter().copied().chain([0]).collect()
 }
 
 /// See `logfusion_site_ask` in the header.
