@@ -27,6 +27,11 @@ fn replay(target: &str) {
 }
 
 #[test]
+fn c_api() {
+    replay("c_api");
+}
+
+#[test]
 fn decode() {
     write_seeds("decode", decode_seeds);
     replay("decode");
