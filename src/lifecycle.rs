@@ -308,6 +308,8 @@ pub(crate) fn lock_within<T>(mutex: &Mutex<T>, limit: Option<Duration>) -> Optio
 fn install_hooks() {
     static HOOKS: Once = Once::new();
     HOOKS.call_once(|| {
+        // Threads, hooks and rings of ended threads outlive any `dlclose`: so does the code.
+        os::pin_object_of(at_exit);
         os::at_exit(at_exit);
         // Without the handlers a child still finds its rings wiped, and makes its engine with its first record.
         _ = os::at_fork(before_fork, after_fork_in_parent, after_fork_in_child);

@@ -320,6 +320,20 @@ pub fn at_fork(prepare: extern "C" fn(), parent: extern "C" fn(), child: extern 
     }
 }
 
+/// Keeps the shared object that `f` lies in loaded for good, whatever `dlclose` is called for it; the program itself is.
+pub fn pin_object_of(f: extern "C" fn()) {
+    // SAFETY: the info is plain data, valid as zeros; its name is a string of the loader's, which stays while the object
+    // is loaded. Nothing is loaded anew.
+    unsafe {
+        let mut info: libc::Dl_info = mem::zeroed();
+        if libc::dladdr(f as *const c_void, &raw mut info) != 0 && !info.dli_fname.is_null() {
+            libc::dlopen(info.dli_fname, libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE);
+            // The program itself can't be opened like this; nobody is to find that.
+            libc::dlerror();
+        }
+    }
+}
+
 /// Has `f` called when the process exits normally, or when the shared object that contains this code is unloaded.
 pub fn at_exit(f: extern "C" fn()) {
     // SAFETY: `f` is a function without conditions, and the C library calls it before this code is unmapped.

@@ -251,3 +251,6 @@ pub fn duplicate_as(_: &std::fs::File, _: Option<i32>) -> io::Result<i32> {
 
 /// Never called.
 pub fn write_in_handler(_: i32, _: &[u8]) {}
+
+/// Objects are not pinned.
+pub fn pin_object_of(_: extern "C" fn()) {}
