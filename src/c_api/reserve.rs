@@ -9,7 +9,7 @@ use super::{boundary, log, text};
 use crate::engine;
 use crate::producers;
 use crate::record::encode::TextInPlace;
-use crate::ring::{Parked, Reason, Reservation};
+use crate::ring::{Mark, Parked, Reason, Reservation};
 use std::cell::Cell;
 use std::ffi::{c_char, c_int};
 
@@ -39,6 +39,7 @@ pub unsafe extern "C" fn logfusion_reserve(
     granted: *mut usize,
 ) -> c_int {
     const NAME: &str = "logfusion_reserve";
+    let mark = Mark::of_function();
     boundary(Status::Internal.code(), || {
         if !text.is_null() {
             // SAFETY: the caller promises that it is writable.
@@ -71,7 +72,7 @@ pub unsafe extern "C" fn logfusion_reserve(
         let bytes = reservation.bytes();
         record.write_before(bytes, target);
         let place = bytes[record.text_offset()..].as_mut_ptr();
-        OPEN.set(Some(Open { parked: reservation.park(), record, level }));
+        OPEN.set(Some(Open { parked: reservation.park(mark), record, level }));
         // SAFETY: both were found not NULL, and the caller promises that they are writable.
         unsafe {
             text.write_unaligned(place.cast());

@@ -332,6 +332,15 @@ impl Mark {
         Self(frame_address() + Self::DEPTH)
     }
 
+    /// Of a function of the API that leaves a push open, taken in its own frame: no other that the same caller calls lies
+    /// above it, however deep the frames are of an unoptimized build.
+    #[inline(always)]
+    pub fn of_function() -> Self {
+        /// More than that frame.
+        const SLACK: usize = 1024;
+        Self(frame_address() + SLACK)
+    }
+
     /// An address in the frame of the statement itself.
     pub fn of_statement(address: usize) -> Self {
         Self(address)
@@ -449,12 +458,10 @@ impl Reservation<'_> {
     }
 
     /// Keeps the push open after its function has returned, for [`Parked::resume`]. Until then every push of the thread
-    /// is re-entrant, unless it comes from a frame so far up that the one that parked must be gone.
-    pub fn park(self) -> Parked {
-        /// More than the frames of the C functions that reserve and commit on behalf of one caller.
-        const SLACK: usize = 1024;
+    /// is re-entrant, unless it comes from a frame so far up that the one that parked must be gone. `mark` is that of the
+    /// function that C called, [`Mark::of_function`].
+    pub fn park(self, Mark(mark): Mark) -> Parked {
         let outer = self.frame.outer;
-        let mark = frame_address() + SLACK;
         self.words.producer.frame.store(mark, Ordering::Relaxed);
         let parked = Parked {
             words: std::ptr::from_ref(self.words),

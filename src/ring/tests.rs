@@ -266,7 +266,7 @@ impl<'r> Run<'r> {
             How::Parked | How::Cancelled => {
                 drop(reservation);
                 // Parked below and resumed here, as the two C functions are called from one frame.
-                let parked = below::<64, _>(|| self.producer.reserve(len, level).unwrap().park());
+                let parked = below::<64, _>(|| self.producer.reserve(len, level).unwrap().park(Mark::of_function()));
                 assert_eq!(below::<64, _>(|| self.producer.reserve(HEADER, 1).err()), Some(Full::Reentered));
                 // SAFETY: the same thread and the same ring.
                 reservation = unsafe { parked.resume() }.expect("nothing came between");
@@ -563,11 +563,11 @@ fn stale_parked_push_is_not_resumed() {
     let mut parked = Vec::new();
     // Each was given up by a jump to this frame, far above, which then logs.
     for _ in 0..3 {
-        parked.push(below::<8192, _>(|| producer.reserve(64, 3).unwrap().park()));
+        parked.push(below::<8192, _>(|| producer.reserve(64, 3).unwrap().park(Mark::of_function())));
         assert!(run.push(3, 64, How::Plain));
     }
     // A younger push is open now; the older ones are not mistaken for it.
-    let young = below::<8192, _>(|| producer.reserve(128, 3).unwrap().park());
+    let young = below::<8192, _>(|| producer.reserve(128, 3).unwrap().park(Mark::of_function()));
     for old in parked {
         // SAFETY: the same thread and the same ring.
         assert!(unsafe { old.resume() }.is_none());
@@ -582,7 +582,7 @@ fn stale_parked_push_is_not_resumed() {
     assert!(unsafe { young.resume() }.is_none());
     assert!(run.push(3, 64, How::Plain));
     // A fork wipes the words.
-    let parked = below::<64, _>(|| producer.reserve(64, 3).unwrap().park());
+    let parked = below::<64, _>(|| producer.reserve(64, 3).unwrap().park(Mark::of_function()));
     run.oracle.check(&ring, &run.consumer);
     ring.discard();
     // SAFETY: as above.
