@@ -37,6 +37,9 @@ fn child_process(number: usize, ending: &str) -> ! {
     unsafe { libc::exit(status) }
 }
 
+/// How children end, by turns.
+const ENDINGS: [&str; 3] = ["flush", "exit", "exec"];
+
 fn fork() -> libc::pid_t {
     // SAFETY: the child uses the engine, which promises to work there, and what the C library makes fit for it.
     unsafe { libc::fork() }
@@ -60,14 +63,14 @@ fn assert_good(pid: libc::pid_t, what: &str) {
 
 #[test]
 fn a_child_logs_on_and_its_parent_does_not_notice() {
-    const FORKS: usize = 20;
-    let _limit = Limit::seconds(90);
+    let forks = times(21, 501);
+    let _limit = Limit::seconds(300);
     let dir = TempDir::new("fork");
     let path = dir.path("log");
     start(&Config { output: Some(path.clone()), ring_bytes: 1 << 20, ..Config::default() });
     let stop = AtomicBool::new(false);
     let logged: Vec<Vec<String>> = std::thread::scope(|scope| {
-        let loggers: Vec<_> = (0..2)
+        let loggers: Vec<_> = (0..4)
             .map(|thread| {
                 let stop = &stop;
                 scope.spawn(move || {
@@ -88,12 +91,15 @@ fn a_child_logs_on_and_its_parent_does_not_notice() {
                 })
             })
             .collect();
-        for number in 0..FORKS {
+        for number in 0..forks {
             // The forking thread has a ring, with something in it.
             assert_eq!(log_text(INFO, "forker", &format!("before {number}")), OK);
-            let ending = if number % 2 == 0 { "flush" } else { "exit" };
+            let ending = ENDINGS[number % ENDINGS.len()];
             let pid = fork();
-            if pid == 0 {
+            if pid == 0 && ending == "exec" {
+                // SAFETY: a program without arguments.
+                unsafe { libc::execl(c"/bin/true".as_ptr(), c"true".as_ptr(), std::ptr::null::<libc::c_char>()) };
+            } else if pid == 0 {
                 child_process(number, ending);
             }
             assert!(pid > 0);
@@ -110,7 +116,7 @@ fn a_child_logs_on_and_its_parent_does_not_notice() {
     if pid == 0 {
         // SAFETY: takes no pointer.
         unsafe { libc::alarm(10) };
-        let logged = (0..51).all(|record| log_text(INFO, "child", &format!("{FORKS} {record}")) == OK);
+        let logged = (0..51).all(|record| log_text(INFO, "child", &format!("{forks} {record}")) == OK);
         let flushed = flush(5000) == OK;
         // SAFETY: ends the child.
         unsafe { libc::_exit(if logged && flushed { 0 } else { 1 }) }
@@ -135,8 +141,8 @@ fn a_child_logs_on_and_its_parent_does_not_notice() {
         assert_eq!(&in_file, logged);
     }
     let forker = messages(&path, "forker");
-    assert_eq!(forker.len(), 2 * FORKS + 1);
-    for number in 0..=FORKS {
+    assert_eq!(forker.len(), 2 * forks + 1);
+    for number in (0..=forks).filter(|number| *number == forks || ENDINGS[number % ENDINGS.len()] != "exec") {
         let prefix = format!("{number} ");
         let child: HashSet<String> =
             messages(&path, "child").into_iter().filter(|message| message.starts_with(&prefix)).collect();

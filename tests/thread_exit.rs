@@ -6,8 +6,6 @@ use common::*;
 use std::cell::Cell;
 use std::time::Duration;
 
-const THREADS: usize = 2000;
-
 /// Logs when the thread's storage is torn down, at a place in the order that nobody chose.
 struct Last(&'static str);
 
@@ -43,7 +41,8 @@ fn resident_bytes() -> usize {
 
 #[test]
 fn threads_end_and_their_rings_go_on() {
-    let _limit = Limit::seconds(90);
+    let all = times(2000, 10_000);
+    let _limit = Limit::seconds(200);
     let dir = TempDir::new("thread-exit");
     let path = dir.path("log");
     start(&Config { output: Some(path.clone()), ..Config::default() });
@@ -52,7 +51,7 @@ fn threads_end_and_their_rings_go_on() {
     let key = pthread_key();
     let before = resident_bytes();
     let mut most = 0;
-    for round in 0..THREADS / 4 {
+    for round in 0..all / 4 {
         // Joined, not scoped: a scope ends before the threads' destructors have run.
         let threads = [0, 1, 2, 3].map(|thread| {
             std::thread::spawn(move || {
@@ -78,7 +77,7 @@ fn threads_end_and_their_rings_go_on() {
     flush_all();
 
     // Everything came, each thread's records in its order.
-    let mut of_thread: Vec<Vec<String>> = vec![Vec::new(); THREADS];
+    let mut of_thread: Vec<Vec<String>> = vec![Vec::new(); all];
     for message in messages(&path, "exit") {
         let (number, text) = message.split_once(' ').unwrap();
         of_thread[number.parse::<usize>().unwrap()].push(text.to_owned());
@@ -91,11 +90,11 @@ fn threads_end_and_their_rings_go_on() {
     }
 
     // The engine finds out that they are gone, and closes their books.
-    wait_until(Duration::from_secs(5), "the ends of all threads", || stats().threads_ended == THREADS);
+    wait_until(Duration::from_secs(5), "the ends of all threads", || stats().threads_ended == all);
     let sum = stats();
     sum.counts.assert_equations();
     assert_eq!(sum.threads_live, 1, "this thread");
-    assert_eq!(sum.counts.offered, THREADS as u64 * 5 + 1);
+    assert_eq!(sum.counts.offered, all as u64 * 5 + 1);
     assert_eq!((sum.counts.dropped_sum(), sum.counts.failed, sum.counts.queued), (0, 0, 0), "{sum:?}");
     let threads = thread_stats();
     assert_eq!(
@@ -106,10 +105,10 @@ fn threads_end_and_their_rings_go_on() {
     let earlier: Vec<_> = threads.iter().filter(|thread| thread.thread_id == 0).collect();
     assert_eq!(earlier.len(), 1);
     assert_eq!(earlier[0].name(), "(ended)");
-    assert_eq!(earlier[0].counts.delivered, (THREADS - 1024) as u64 * 5);
+    assert_eq!(earlier[0].counts.delivered, (all - 1024) as u64 * 5);
     threads.iter().for_each(|thread| thread.counts.assert_equations());
 
     let (grown, at_most) = (resident_bytes().saturating_sub(before) >> 20, most.saturating_sub(before) >> 20);
-    assert!(grown < 100, "{grown} MiB more than before the {THREADS} threads");
+    assert!(grown < 100, "{grown} MiB more than before the {all} threads");
     assert!(at_most < 100, "{at_most} MiB at the peak");
 }

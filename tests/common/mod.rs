@@ -13,6 +13,11 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+/// How often a test does what it does: `LOGFUSION_LONG=1` (ci/soak) asks for the long form.
+pub fn times(quick: usize, long: usize) -> usize {
+    if std::env::var_os("LOGFUSION_LONG").is_some_and(|value| value == "1") { long } else { quick }
+}
+
 pub const OK: c_int = 0;
 pub const E_RUNNING: c_int = -5;
 pub const E_DROPPED: c_int = -6;
