@@ -74,6 +74,10 @@ static unsigned long round_of_statements() {
 #endif
 }
 
+#ifndef ENDED_THREADS
+#define ENDED_THREADS 1000
+#endif
+
 struct LogsAtTheEnd {
     ~LogsAtTheEnd() { LF_INFO("hazards::thread_local", "{text}", LF_KV("text", text)); }
 };
@@ -91,7 +95,7 @@ static void destructor(void *rounds) {
 
 static void thread_exit() {
     CHECK_EQ(pthread_key_create(&key, destructor), 0);
-    const int count = 1000;
+    const int count = ENDED_THREADS;
     for (int i = 0; i < count; i++) {
         std::thread([] {
             pthread_setspecific(key, reinterpret_cast<void *>(3));
@@ -166,6 +170,39 @@ static void forks() {
 #endif
 }
 
+/* Destructors of static objects and functions of atexit run before and after the engine's own. */
+static bool logs_at_exit;
+struct LogsAtExit {
+    ~LogsAtExit() {
+        if (logs_at_exit) {
+            LF_INFO("hazards::static", "{text}", LF_KV("text", text));
+        }
+    }
+};
+static LogsAtExit made_before_main;
+
+static void at_exit() { LF_INFO("hazards::atexit", "{text}", LF_KV("text", text)); }
+
+static void exits() {
+    const int count = 50;
+    for (int i = 0; i < count; i++) {
+        const pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            logs_at_exit = true;
+            static LogsAtExit made_late;
+            (void)made_late;
+            atexit(at_exit);
+            say("exits", i);
+            exit(0);
+        }
+        CHECK_EQ(ended(child), 0);
+    }
+    CHECK_EQ(lines_of(" hazards::static: "), 2 * count);
+    CHECK_EQ(lines_of(" hazards::atexit: "), count);
+    CHECK_EQ(lines_of(" hazards::fork: exits "), count);
+}
+
 static void stops() {
     std::atomic<bool> done{false};
     std::atomic<unsigned long> logged{0};
@@ -229,6 +266,7 @@ int main(int argc, char **argv) {
     CHECK_EQ(round_of_statements(), 0);
     thread_exit();
     forks();
+    exits();
     callbacks();
     stops();
     return check_end("statement_hazards");
