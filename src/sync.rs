@@ -9,7 +9,7 @@
 //!
 //! A model that passes may be a model that cannot fail. Each protocol therefore asks [`seeded`] at the place where its
 //! proof rests on an ordering or a check; a model of `loom-tests` switches one mistake on and expects loom to find it.
-//! Outside loom the question is a constant `false` and leaves nothing behind.
+//! In the engine itself the question is a constant `false` and leaves nothing behind.
 
 #[cfg(not(logfusion_loom))]
 pub use std::sync::atomic::{
@@ -83,8 +83,20 @@ pub enum Mistake {
     NoFenceBeforeUnmap,
 }
 
+/// Whether the environment switched this mistake on: one of the ring's, under the private cfg `logfusion_seedable`, for
+/// ci/tsan.
+#[cfg(logfusion_seedable)]
+pub fn seeded(mistake: Mistake) -> bool {
+    use std::sync::LazyLock;
+    static SEED: LazyLock<Option<Mistake>> = LazyLock::new(|| {
+        let name = std::env::var("LOGFUSION_SEED").ok()?;
+        [Mistake::RelaxedPublish, Mistake::RelaxedRelease].into_iter().find(|mistake| format!("{mistake:?}") == name)
+    });
+    *SEED == Some(mistake)
+}
+
 /// Whether a model switched this mistake on.
-#[cfg(not(logfusion_loom))]
+#[cfg(not(any(logfusion_loom, logfusion_seedable)))]
 #[inline(always)]
 pub const fn seeded(_: Mistake) -> bool {
     false
