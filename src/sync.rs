@@ -87,12 +87,16 @@ pub enum Mistake {
 /// ci/tsan.
 #[cfg(logfusion_seedable)]
 pub fn seeded(mistake: Mistake) -> bool {
-    use std::sync::LazyLock;
-    static SEED: LazyLock<Option<Mistake>> = LazyLock::new(|| {
-        let name = std::env::var("LOGFUSION_SEED").ok()?;
-        [Mistake::RelaxedPublish, Mistake::RelaxedRelease].into_iter().find(|mistake| format!("{mistake:?}") == name)
-    });
-    *SEED == Some(mistake)
+    /// 0: not asked yet, 1: none, else 2 and the mistake. No `LazyLock`: the sanitizer doesn't see inside of it.
+    static SEED: AtomicU32 = AtomicU32::new(0);
+    let mut seed = SEED.load(Ordering::Relaxed);
+    if seed == 0 {
+        let name = std::env::var("LOGFUSION_SEED").unwrap_or_default();
+        let known = [Mistake::RelaxedPublish, Mistake::RelaxedRelease];
+        seed = known.into_iter().find(|known| format!("{known:?}") == name).map_or(1, |known| 2 + known as u32);
+        SEED.store(seed, Ordering::Relaxed);
+    }
+    seed == 2 + mistake as u32
 }
 
 /// Whether a model switched this mistake on.
