@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string>
 #include <sys/syscall.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -258,6 +259,37 @@ static void callbacks() {
     CHECK_EQ(lines_of(" hazards::callback: about "), 100);
 }
 
+/* An exception out of a callback ends the process, at once and by SIGABRT; with a crash handler no record is lost. */
+static void throws(const logfusion_record *, void *) { throw 1; }
+
+static void exceptions() {
+#ifndef HAS_SANITIZER
+    const int count = ENDED_THREADS / 20;
+    for (int i = 0; i < count; i++) {
+        const pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            const rlimit none = {0, 0};
+            setrlimit(RLIMIT_CORE, &none);
+            CHECK(freopen("/dev/null", "w", stderr) != nullptr); // the runtime says why
+            uint64_t handle = 0;
+            CHECK_EQ(logfusion_install_crash_handler(-1), LOGFUSION_OK);
+            CHECK_EQ(logfusion_subscribe("hazards::thrown", LOGFUSION_INFO, throws, nullptr, &handle), LOGFUSION_OK);
+            LF_INFO("hazards::throws", "before {i}", LF_KV("i", i));
+            LF_INFO("hazards::thrown", "{i}", LF_KV("i", i));
+            alarm(10);
+            for (;;) {
+                pause();
+            }
+        }
+        const int status = ended(child);
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    }
+    CHECK_EQ(lines_of(" hazards::throws: before "), count);
+    CHECK_EQ(lines_of(" hazards::thrown: "), count);
+#endif
+}
+
 int main(int argc, char **argv) {
     const char *const directory = check_start(argc, argv);
     start(directory, "hazards.log");
@@ -268,6 +300,7 @@ int main(int argc, char **argv) {
     forks();
     exits();
     callbacks();
+    exceptions();
     stops();
     return check_end("statement_hazards");
 }
