@@ -8,7 +8,7 @@ use crate::engine;
 use crate::os;
 use crate::producers;
 use crate::rate::Rate;
-use crate::record::encode::{Dynamic, Field, LEAST, OfSite, Text, Value};
+use crate::record::encode::{Dynamic, Field, OfSite, Text, Value};
 use crate::record::layout::{FIRST_SITE, MAX_FIELDS, Type};
 use crate::ring::{Mark, Words};
 use crate::static_sites::{self, CALL, Description, OFF};
@@ -231,7 +231,7 @@ pub unsafe extern "C" fn logfusion_site_push(
         let mark = Mark::of_statement(mark.addr());
         let level = site.level();
         let number = word & !CALL;
-        let limit = producer.max_record().max(LEAST);
+        let limit = producer.max_record();
         if number >= FIRST_SITE {
             let record = OfSite::measure(number, &mut all, limit);
             _ = producers::push_at(producer, level, record.size(), mark, |out, ticks| record.write(out, ticks));

@@ -8,7 +8,7 @@ use super::{boundary, text};
 use crate::callbacks::CField;
 use crate::engine;
 use crate::producers::{self, Dropped};
-use crate::record::encode::{Dynamic, ENVELOPE, Field, LEAST, OfSite, Text, Value};
+use crate::record::encode::{Dynamic, ENVELOPE, Field, OfSite, Text, Value};
 use crate::record::layout::{CLEAR, ENTER, FIRST_SITE, SET};
 use crate::ring::Mark;
 use crate::spans::{self, MOST_SPANS, NotEntered, Token};
@@ -20,7 +20,7 @@ const INFO: u32 = 3;
 
 /// What a span is described in may take so much of a ring.
 fn limit() -> usize {
-    producers::current().max_record().saturating_sub(ENVELOPE).max(LEAST)
+    producers::current().max_record().saturating_sub(ENVELOPE)
 }
 
 fn number(function: &str, entered: Result<Token, NotEntered>) -> u64 {

@@ -113,10 +113,11 @@ pub struct Dynamic<'a, 'f> {
 
 impl<'a, 'f> Dynamic<'a, 'f> {
     /// Measures a record of `level` (1 to 5) and cuts its texts so that it takes at most `limit` bytes: the message is
-    /// fitted first, then each field in turn. Names are cut only if texts of no length are not enough. `limit` is at
-    /// least [`LEAST`]; [`MIN_LIMIT`] leaves room for all names that are not unusually long.
+    /// fitted first, then each field in turn. Names are cut only if texts of no length are not enough. [`MIN_LIMIT`]
+    /// leaves room for all names that are not unusually long; a limit below [`LEAST`], as a thread has that has no ring, is
+    /// taken for that.
     pub fn measure(level: u32, target: &'a [u8], message: Text<'a>, fields: &'f mut [Field<'a>], limit: usize) -> Self {
-        debug_assert!((1..=5).contains(&level) && fields.len() <= MAX_FIELDS && limit >= LEAST);
+        debug_assert!((1..=5).contains(&level) && fields.len() <= MAX_FIELDS);
         let target = &target[..target.len().min(MAX_NAME)];
         let mut size = HEADER + 8 + align8(target.len() + 1) + message.size();
         for field in fields.iter_mut() {
@@ -131,6 +132,7 @@ impl<'a, 'f> Dynamic<'a, 'f> {
 
     #[cold]
     fn measure_cut(level: u32, target: &'a [u8], message: Text<'a>, fields: &'f mut [Field<'a>], limit: usize) -> Self {
+        let limit = limit.max(LEAST);
         let mut longest = MAX_NAME;
         if fixed_size(target, fields, longest) > limit {
             // Each name, the target included, gets one word and its share of what is left.
@@ -200,10 +202,10 @@ pub struct OfSite<'a, 'f> {
 }
 
 impl<'a, 'f> OfSite<'a, 'f> {
-    /// Measures a record of the site `kind`, and cuts its texts in turn so that it takes at most `limit` bytes, which is
-    /// [`LEAST`] or more.
+    /// Measures a record of the site `kind`, and cuts its texts in turn so that it takes at most `limit` bytes, or
+    /// what it takes without texts.
     pub fn measure(kind: u32, values: &'f mut [Value<'a>], limit: usize) -> Self {
-        debug_assert!(values.len() <= MAX_FIELDS && limit >= LEAST);
+        debug_assert!(values.len() <= MAX_FIELDS);
         let mut size = HEADER + values.iter().map(Value::size).sum::<usize>();
         if size > limit {
             let emptied = |value: &Value<'_>| if let Value::Text(_) = value { EMPTY } else { 8 };

@@ -1,0 +1,155 @@
+//! The n-th allocation of a calling thread fails, for every n (every ninth in the short form of a start): of a thread's first record, of a start with a file. The process
+//! goes on and the ledger adds up, or Rust ends it with a message; it never hangs or crashes. Memory for a ring that can't be
+//! mapped is a counted drop, and a process without descriptors gets a status.
+mod common;
+
+use common::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::time::Duration;
+
+struct Failing;
+
+thread_local! {
+    /// The allocations of this thread that still succeed, and whether one has failed.
+    static LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
+    static FAILED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn fails() -> bool {
+    let left = LEFT.get();
+    if left == u64::MAX {
+        return false;
+    }
+    LEFT.set(left.saturating_sub(1));
+    // One alone: what follows a failure may allocate, as the message of the end does.
+    left == 0 && !FAILED.replace(true)
+}
+
+// SAFETY: what does not fail is passed on to the system's allocator; NULL is how an allocator fails.
+unsafe impl GlobalAlloc for Failing {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are the system allocator's.
+        if fails() { std::ptr::null_mut() } else { unsafe { System.alloc(layout) } }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Failing = Failing;
+
+const TEST: &str = "a_failed_allocation_is_a_status_a_drop_or_a_message";
+/// The status of a child whose call needed fewer allocations.
+const NOT_REACHED: i32 = 42;
+
+/// Calls `f` with the n-th allocation failing.
+fn with_failure<R>(n: u64, f: impl FnOnce() -> R) -> R {
+    LEFT.set(n);
+    let result = f();
+    LEFT.set(u64::MAX);
+    result
+}
+
+fn end(reached: bool) -> ! {
+    flush(10_000);
+    let sum = stats().counts;
+    sum.assert_equations();
+    // SAFETY: the normal end of a program.
+    unsafe { libc::exit(if reached { 0 } else { NOT_REACHED }) }
+}
+
+fn child_main(role: &str) -> ! {
+    let (what, n) = role.split_once(' ').unwrap();
+    let n = n.parse().unwrap();
+    let config = Config { output: Some(child_log()), ..Config::default() };
+    match what {
+        "record" => {
+            start(&config);
+            let thread = std::thread::spawn(move || {
+                with_failure(n, || log(INFO, c"alloc", c"a thread's first record"));
+                FAILED.get()
+            });
+            let reached = thread.join().unwrap();
+            assert_eq!(log(INFO, c"alloc", c"another thread's"), OK);
+            end(reached)
+        }
+        "start" => {
+            with_failure(n, || init_with(&config));
+            assert_eq!(log(INFO, c"alloc", c"after the start"), OK);
+            end(FAILED.get())
+        }
+        "ring" => {
+            start(&config);
+            assert_eq!(log(INFO, c"alloc", c"a ring that is there"), OK);
+            let thread = std::thread::spawn(|| {
+                // No address space for a ring of 1 MiB.
+                let used = std::fs::read_to_string("/proc/self/statm").unwrap();
+                let pages: u64 = used.split(' ').next().unwrap().parse().unwrap();
+                let limit = libc::rlimit { rlim_cur: pages * 4096 + (256 << 10), rlim_max: libc::RLIM_INFINITY };
+                // SAFETY: reads the limit.
+                assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
+                (0..10).filter(|_| log(INFO, c"alloc", c"no memory for its ring") == E_DROPPED).count()
+            });
+            assert_eq!(thread.join().unwrap(), 10);
+            let stats = stats();
+            assert_eq!((stats.dropped_without_ring, stats.counts.dropped_sum()), (10, 0), "{stats:?}");
+            end(true)
+        }
+        "descriptors" => {
+            // SAFETY: reads the limit.
+            let limit = libc::rlimit { rlim_cur: 3, rlim_max: 3 };
+            // SAFETY: as above.
+            assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+            assert_eq!(init_with(&config), -11, "LOGFUSION_E_OUTPUT");
+            assert_eq!(log(INFO, c"alloc", c"to stderr instead"), OK);
+            end(true)
+        }
+        _ => unreachable!("{role}"),
+    }
+}
+
+#[test]
+fn a_failed_allocation_is_a_status_a_drop_or_a_message() {
+    if let Some(role) = role() {
+        child_main(&role);
+    }
+    let _limit = Limit::seconds(200);
+    let dir = TempDir::new("alloc-fails");
+    let run_child = |role: &str| {
+        let mut command = child(TEST, role, &dir.path("log"));
+        // SAFETY: only sets a limit in the child.
+        unsafe {
+            command.pre_exec(|| {
+                let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+                libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+                Ok(())
+            });
+        }
+        run(command, Duration::from_secs(15))
+    };
+    for what in ["record", "start"] {
+        let (mut went_on, mut ended) = (0, 0);
+        let step = if what == "start" { times(9, 1) } else { 1 };
+        for n in (0..).step_by(step) {
+            let output = run_child(&format!("{what} {n}"));
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            match (output.status.code(), output.status.signal()) {
+                (Some(NOT_REACHED), _) => break,
+                (Some(0), _) => went_on += 1,
+                (_, Some(libc::SIGABRT)) if stderr.contains("memory allocation of") => ended += 1,
+                _ => panic!("{what}, allocation {n}: {}: {stderr}", output.status),
+            }
+        }
+        println!("{what}: {} failures; {went_on} survived, {ended} ended the process", went_on + ended);
+        assert!(went_on + ended > 5, "{what}: {went_on} {ended}");
+    }
+    for what in ["ring 0", "descriptors 0"] {
+        let output = run_child(what);
+        assert_eq!(output.status.code(), Some(0), "{what}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
