@@ -97,7 +97,7 @@ fn child_main(role: &str) -> ! {
             });
             assert_eq!(thread.join().unwrap(), 10);
             let stats = stats();
-            assert_eq!((stats.dropped_without_ring, stats.counts.dropped_sum()), (10, 0), "{stats:?}");
+            assert_eq!((stats.dropped_without_ring, stats.counts.dropped_memory), (10, 10), "{stats:?}");
             end(true)
         }
         "descriptors" => {
