@@ -202,9 +202,7 @@ impl Engine {
         let builder = std::thread::Builder::new().name(config.drain_name.clone());
         let config = config.clone();
         self.stopping().store(false, Ordering::Relaxed);
-        let thread = os::with_signals_blocked(|| builder.spawn(move || drain::run(self, &config)))?;
-        self.drain_thread.store(Some(Arc::new(thread.thread().clone())));
-        Ok(thread)
+        os::with_signals_blocked(|| builder.spawn(move || drain::run(self, &config)))
     }
 
     /// Delivers everything that was accepted, stops the drain, and starts again if somebody logged meanwhile.

@@ -2,7 +2,8 @@
 //!
 //! Every lock-free protocol of the engine takes its primitives from here, so that one build of the same source runs on
 //! `std` and another, under the private cfg `logfusion_loom`, is explored by [loom](https://docs.rs/loom): all
-//! interleavings and all weakly ordered outcomes of a small model. `ci/clippy` keeps the `std` types out
+//! interleavings and all weakly ordered outcomes of a small model. A third build, under `logfusion_shuttle` besides, is run by
+//! [shuttle](https://docs.rs/shuttle): random interleavings of a large one. `ci/clippy` keeps the `std` types out
 //! of them.
 //!
 //! # Seeded mistakes
@@ -16,12 +17,44 @@ pub use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence,
 };
 
-#[cfg(logfusion_loom)]
+#[cfg(all(logfusion_loom, not(logfusion_shuttle)))]
 pub use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+#[cfg(logfusion_shuttle)]
+pub use shuttle::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
-/// Under loom every step is a scheduling point of one thread: there is no compiler to hold back.
+/// In a model every step is a scheduling point of one thread: there is no compiler to hold back.
 #[cfg(logfusion_loom)]
 pub fn compiler_fence(_: Ordering) {}
+
+/// Where a model is told of accesses to plain memory; shuttle, which runs threads in turn, asks for none.
+#[cfg(logfusion_loom)]
+pub mod cell {
+    #[cfg(not(logfusion_shuttle))]
+    pub use loom::cell::UnsafeCell;
+
+    /// In loom's place.
+    #[cfg(logfusion_shuttle)]
+    #[derive(Debug)]
+    pub struct UnsafeCell<T>(T);
+
+    #[cfg(logfusion_shuttle)]
+    impl<T> UnsafeCell<T> {
+        /// A cell.
+        pub fn new(value: T) -> Self {
+            Self(value)
+        }
+
+        /// A read.
+        pub fn with(&self, read: impl FnOnce(&T)) {
+            read(&self.0);
+        }
+
+        /// A write.
+        pub fn with_mut(&self, write: impl FnOnce(&T)) {
+            write(&self.0);
+        }
+    }
+}
 
 /// The caller's half of an asymmetric barrier; the other half is [`heavy_barrier`].
 ///

@@ -1,7 +1,7 @@
 //! Sleep and wake: no wake is lost (`logfusion::pace`, "Sleep and wake").
 //!
 //! The sleep has no time limit here, so a lost wake is a deadlock, which loom reports.
-#![cfg(logfusion_loom)]
+#![cfg(all(logfusion_loom, not(logfusion_shuttle)))]
 
 use logfusion::pace::Sleeper;
 use logfusion::sync::{AtomicU32, Mistake, Ordering};

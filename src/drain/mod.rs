@@ -100,6 +100,8 @@ pub struct Pass {
 
 /// The drain's thread.
 pub(crate) fn run(engine: &'static Engine, config: &Config) {
+    // Before the first sleep: who finds the drain asleep and nobody to wake would have taken the one wake that is due.
+    engine.drain_thread.store(Some(Arc::new(std::thread::current())));
     let mut trouble = Vec::new();
     if let Some(cpu) = config.drain_cpu
         && let Err(error) = os::set_affinity(cpu)

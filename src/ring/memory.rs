@@ -18,7 +18,7 @@ pub struct Words {
     pub(super) consumer: ConsumerWords,
     /// One cell a word of the buffer, so that loom sees every access.
     #[cfg(logfusion_loom)]
-    cells: Vec<loom::cell::UnsafeCell<()>>,
+    cells: Vec<crate::sync::cell::UnsafeCell<()>>,
 }
 
 // SAFETY: all members are atomics but the buffer's address and the capacity, which never change after `Ring::start`.
@@ -54,7 +54,7 @@ impl Words {
     }
 
     #[cfg(logfusion_loom)]
-    fn cells(&self, position: u64, len: usize) -> &[loom::cell::UnsafeCell<()>] {
+    fn cells(&self, position: u64, len: usize) -> &[crate::sync::cell::UnsafeCell<()>] {
         let first = position as usize / 8 % self.cells.len();
         &self.cells[first..first + len / 8]
     }
@@ -153,7 +153,7 @@ impl Ring {
             producer: ProducerWords::new(self.buffer(), self.capacity, start),
             consumer: ConsumerWords { tail: AtomicU64::new(start) },
             #[cfg(logfusion_loom)]
-            cells: (0..self.capacity / 8).map(|_| loom::cell::UnsafeCell::new(())).collect(),
+            cells: (0..self.capacity / 8).map(|_| crate::sync::cell::UnsafeCell::new(())).collect(),
         };
         // SAFETY: the storage begins with room for `Words` (asserted in `starting_at`), page-aligned, and the caller is
         // the only one who knows of it: no reference to the old words is alive.
