@@ -7,6 +7,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* How often callbacks end themselves and one another, call the engine, and block. */
+#ifndef ROUNDS
+#define ROUNDS 500
+#endif
+
 static void logs(int level, const char *target, const char *message) {
     CHECK_EQ(logfusion_log(level, target, message), LOGFUSION_OK);
 }
@@ -229,6 +234,7 @@ static void calls_the_engine(const logfusion_record *record, void *context) {
 }
 
 static void from_inside(void) {
+    inside.own = inside.first = inside.second = 0;
     inside.own_handle = subscribe("cb::own", LOGFUSION_INFO, ends_itself, NULL);
     logs(LOGFUSION_INFO, "cb::own", "once");
     logs(LOGFUSION_INFO, "cb::own", "and not twice");
@@ -246,7 +252,8 @@ static void from_inside(void) {
     unsubscribe(inside.first_handle);
 }
 
-static void engine_calls(const char *path) {
+static void engine_calls(void) {
+    inside.outer = inside.late = 0;
     uint64_t handle = subscribe("cb::outer", LOGFUSION_INFO, calls_the_engine, NULL);
     logs(LOGFUSION_INFO, "cb::outer", "from outside");
     flush();
@@ -257,11 +264,6 @@ static void engine_calls(const char *path) {
     CHECK_EQ(inside.late, 1);
     unsubscribe(inside.late_handle);
     unsubscribe(handle);
-
-    char *text = check_read(path);
-    CHECK_EQ(check_count(text, "from inside"), 2);
-    CHECK_EQ(check_count(text, "not in the file"), 0);
-    free(text);
 }
 
 /* ---- Waiting ---- */
@@ -304,6 +306,37 @@ static void busy(void) {
     atomic_store(&self.entered, 0);
     flush();
     CHECK_EQ(atomic_load(&self.entered), 0); /* ended, so the second record did not reach it */
+}
+
+static int by_size(const void *one, const void *other) {
+    const long long a = *(const long long *)one, b = *(const long long *)other;
+    return (a > b) - (a < b);
+}
+
+/* A callback that blocks, again and again: BUSY comes in time, the subscription stays closed, the call may be repeated. */
+static void busy_in_time(void) {
+    static long long late[ROUNDS];
+    for (int round = 0; round < ROUNDS; round++) {
+        gate self;
+        atomic_init(&self.entered, 0);
+        atomic_init(&self.open, 0);
+        uint64_t handle = subscribe("cb::gate", LOGFUSION_INFO, wait_at_gate, &self);
+        logs(LOGFUSION_INFO, "cb::gate", "into the gate");
+        while (!atomic_load(&self.entered)) {
+            check_sleep_ms(0);
+        }
+        const long long begin = check_now_ns(CLOCK_MONOTONIC);
+        CHECK_EQ(logfusion_unsubscribe(handle, 1), LOGFUSION_E_BUSY);
+        late[round] = check_now_ns(CLOCK_MONOTONIC) - begin - 1000000;
+        CHECK(late[round] >= 0);
+        CHECK_EQ(logfusion_unsubscribe(handle, 0), LOGFUSION_E_BUSY);
+        atomic_store(&self.open, 1);
+        unsubscribe(handle);
+        CHECK_EQ(logfusion_unsubscribe(handle, 0), LOGFUSION_E_UNKNOWN);
+    }
+    qsort(late, ROUNDS, sizeof late[0], by_size);
+    printf("BUSY comes at p99 %lld us after its time\n", late[ROUNDS - 1 - ROUNDS / 100] / 1000);
+    CHECK(late[ROUNDS - 1 - ROUNDS / 100] <= 10000000);
 }
 
 /* The context is freed as soon as unsubscribe has returned: the address sanitizer sees a late call. */
@@ -356,8 +389,15 @@ int main(int argc, char **argv) {
     long_text();
     matching();
     without_the_filter();
-    from_inside();
-    engine_calls(path);
+    for (int round = 0; round < ROUNDS; round++) {
+        from_inside();
+        engine_calls();
+    }
+    char *text = check_read(path);
+    CHECK_EQ(check_count(text, "from inside"), 2 * ROUNDS);
+    CHECK_EQ(check_count(text, "not in the file"), 0);
+    free(text);
+    busy_in_time();
     busy();
     quiescence();
     flush();
