@@ -6,6 +6,7 @@
 
 use super::tickets::Tickets;
 use crate::callbacks::Operation;
+use crate::config::DrainMode;
 use crate::engine::{self, Engine, STATE};
 use crate::lifecycle::lock_within;
 use crate::output::OutputStats;
@@ -143,9 +144,8 @@ impl Engine {
 
     fn flush_in_time(&'static self, timeout: Option<Duration>) -> bool {
         let ticket = self.flush.tickets.request();
-        let has_thread = self.drain_thread.load().is_some();
         match STATE.get() {
-            RUNNING if has_thread => {
+            RUNNING if self.settings().drain == DrainMode::Thread => {
                 engine::wake();
                 self.flush.wait(ticket, timeout)
             }
