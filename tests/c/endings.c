@@ -1,6 +1,7 @@
 /*
  * Processes that end in every way while the drain is busy, with and without threads that log on: none hangs, the status is the
- * program's, lines are whole, and after `return` and `exit` every record that was accepted before is in the file, once.
+ * program's, lines are whole but for the last one of a process that ends by `_exit` or `quick_exit`, and after `return` and `exit`
+ * every record that was accepted before is in the file, once.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -78,13 +79,16 @@ static int child(enum way way, int with_threads, int number, const char *path, u
 
 static unsigned char seen[THREADS + 1][MOST];
 
-/* Whole lines, each record once, those before the end all there where the way promises it. */
+/* Whole lines but perhaps the last, each record once, those before the end all there where the way promises it. */
 static void check_file(const char *path, int promises, const unsigned *before) {
     char *const text = check_read(path);
     memset(seen, 0, sizeof seen);
     for (char *line = text; *line != '\0';) {
         char *const end = strchr(line, '\n');
-        CHECK(end != NULL);
+        if (end == NULL) {
+            CHECK(!promises); /* the kernel ends a write between two pages */
+            break;
+        }
         *end = '\0';
         int thread;
         unsigned number;
