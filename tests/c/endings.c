@@ -1,7 +1,7 @@
 /*
  * Processes that end in every way while the drain is busy, with and without threads that log on: none hangs, the status is the
- * program's, lines are whole but for the last one of a process that ends by `_exit` or `quick_exit`, and after `return` and `exit`
- * every record that was accepted before is in the file, once.
+ * program's, lines are whole but for one that the end of the process cut short, and after `return` and `exit` every record that
+ * was accepted before is in the file, once.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -80,13 +80,13 @@ static int child(enum way way, int with_threads, int number, const char *path, u
 static unsigned char seen[THREADS + 1][MOST];
 
 /* Whole lines but perhaps the last, each record once, those before the end all there where the way promises it. */
-static void check_file(const char *path, int promises, const unsigned *before) {
+static void check_file(const char *path, int promises, int may_be_torn, const unsigned *before) {
     char *const text = check_read(path);
     memset(seen, 0, sizeof seen);
     for (char *line = text; *line != '\0';) {
         char *const end = strchr(line, '\n');
         if (end == NULL) {
-            CHECK(!promises); /* the kernel ends a write between two pages */
+            CHECK(may_be_torn);
             break;
         }
         *end = '\0';
@@ -135,7 +135,9 @@ int main(int argc, char **argv) {
         }
         CHECK(WIFEXITED(status));
         CHECK_EQ(WEXITSTATUS(status), STATUS);
-        check_file(path, way == RETURN || way == EXIT, before);
+        const int promises = way == RETURN || way == EXIT;
+        /* The kernel ends a write between two pages, here that of a thread that logs during the exit. */
+        check_file(path, promises, !promises || with_threads, before);
     }
     return check_end("endings");
 }
