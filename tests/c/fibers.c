@@ -11,7 +11,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum { THREADS = 3, FIBERS = 16, STEPS = 1000, STACK = 64 << 10 };
+enum { THREADS = 3, FIBERS = 16, STEPS = 500, STACK = 64 << 10 };
 
 typedef struct fiber {
     ucontext_t context;
