@@ -152,20 +152,16 @@ static RATE: AtomicU64 = AtomicU64::new(0);
 
 /// The length of a span of ticks, in nanoseconds. Where nobody has measured the rate yet, it takes a millisecond.
 pub fn span_ns(ticks: u64) -> u64 {
-    match Rate(RATE.load(Ordering::Relaxed)) {
-        Rate(0) => Calibration::start().rate,
-        known => known,
-    }
-    .ns(ticks)
+    known_rate().unwrap_or_else(|| Calibration::start().rate).ns(ticks)
 }
 
 /// The same for a signal handler, which can't measure: where nobody has, a tick is a nanosecond.
 pub fn measured_span_ns(ticks: u64) -> u64 {
-    match Rate(RATE.load(Ordering::Relaxed)) {
-        Rate(0) => Rate::ONE,
-        known => known,
-    }
-    .ns(ticks)
+    known_rate().unwrap_or(Rate::ONE).ns(ticks)
+}
+
+fn known_rate() -> Option<Rate> {
+    Some(Rate(RATE.load(Ordering::Relaxed))).filter(|rate| *rate != Rate(0))
 }
 
 /// How ticks become wall time. Belongs to the drain thread.

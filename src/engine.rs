@@ -169,7 +169,7 @@ impl Engine {
             lock(&child.lifecycle).restart_with(Config::clone(&self.settings()));
         }
         STATE.set(crate::run_state::STOPPED);
-        crash::reset();
+        crash::forget_threads();
         install(std::ptr::from_ref(self).cast_mut(), child)
     }
 

@@ -316,7 +316,7 @@ fn install_hooks() {
 
 extern "C" fn at_exit() {
     EXIT_DEADLINE.get_or_init(|| Instant::now() + EXIT_LIMIT);
-    crash::reset();
+    crash::let_go();
     let engine = engine::current();
     // The exit may have been called inside a callback: the drain then waits for the exit, not the exit for the drain. What
     // was delivered until now is written; what is still queued is lost with the process.

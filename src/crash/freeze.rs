@@ -87,11 +87,4 @@ impl Freeze {
     pub fn thaw(&self) {
         self.frozen.store(0, Ordering::Release);
     }
-
-    /// In a forked child, which has none of the threads that these words speak of.
-    #[cfg(not(logfusion_loom))]
-    pub fn reset(&self) {
-        self.inside.store(0, Ordering::Relaxed);
-        self.thaw();
-    }
 }

@@ -140,15 +140,21 @@ fn wait_for_the_end(may_go_on: &dyn Fn() -> bool) {
             nobody_reports = Instant::now();
         }
         if nobody_reports.elapsed() >= END_LIMIT || began.elapsed() >= CHAIN_LIMIT {
-            reset();
+            let_go();
         }
     }
 }
 
-/// At the exit of a process that a handler before ours ends in good order, and in a forked child.
-pub fn reset() {
+/// Everything may go on, as at the exit of a process that a handler before ours ends in good order.
+pub fn let_go() {
     REPORTER.store(0, Ordering::Relaxed);
-    FREEZE.reset();
+    FREEZE.thaw();
+}
+
+/// In a forked child, which has none of the threads that passed or reported.
+pub fn forget_threads() {
+    FREEZE.leave();
+    let_go();
 }
 
 /// Its frame is small: where the report overflows the signal stack, the system calls it once more on that stack's beginning.

@@ -13,11 +13,11 @@ use crate::record::decode::{
     DecodeError, Envelope, RawFields, RawRecord, RawText, RawValue, decode, envelope, is_envelope, kind, ticks, values,
 };
 use crate::record::layout::{ATTACH, CLEAR, ENTER, EXIT, FIRST_SITE, SET};
+use crate::sites::level;
 use crate::static_sites::{self, Description, text};
 use crate::sync::{AtomicPtr, AtomicU32, Ordering};
 use crate::template::{Piece, pieces, show};
 use std::ptr;
-use tracing_core::Level;
 
 /// Longest record that is shown: the longest of a ring of 4 MiB. Longer ones are named.
 const LONGEST: usize = 256 << 10;
@@ -268,13 +268,11 @@ impl Report {
     fn push_line<E: Encode>(&mut self, who: Who<'_>, time_ns: u64, shown: &Shown<'_>) {
         let Self { lines, text, template, name, target, clock, .. } = self;
         let descriptor = self.descriptor;
-        let level = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
-        let level = &level[(shown.level as usize).clamp(1, 5) - 1];
         make_room(lines, descriptor, 6 * 3 * NAME + 1024);
         fill(target, shown.target, NAME);
         lines.extend_from_slice(if self.color { b"\x1b[2m" } else { E::LINE_BEGIN });
         clock.push(lines, time_ns);
-        E::head(lines, level, target, self.color);
+        E::head(lines, &level(shown.level), target, self.color);
         if !E::THREAD_LAST {
             E::thread(lines, who.name, who.id);
         }
@@ -308,16 +306,19 @@ impl Report {
     }
 
     fn flush(&mut self) {
-        os::write_in_handler(self.descriptor, &self.lines);
-        self.lines.clear();
+        write_out(&mut self.lines, self.descriptor);
     }
+}
+
+fn write_out(lines: &mut Vec<u8>, descriptor: i32) {
+    os::write_in_handler(descriptor, lines);
+    lines.clear();
 }
 
 /// Writes what waits, where `size` more bytes have no room beside it.
 fn make_room(lines: &mut Vec<u8>, descriptor: i32, size: usize) {
     if lines.len() + size > lines.capacity() {
-        os::write_in_handler(descriptor, lines);
-        lines.clear();
+        write_out(lines, descriptor);
     }
 }
 

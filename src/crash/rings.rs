@@ -46,7 +46,11 @@ pub struct Listed(&'static Entry);
 impl Listed {
     /// Shows the ring of the calling thread to crash handlers.
     pub fn new(ring: &Ring, thread: &ThreadInfo) -> Self {
-        let take = |entry: &Entry| entry.taken.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        // Looked at first: an exchange that fails takes the line from who uses the entry.
+        let take = |entry: &Entry| {
+            entry.taken.load(Ordering::Relaxed) == 0
+                && entry.taken.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        };
         let entry = entries()
             .find(|entry| take(entry))
             .unwrap_or_else(|| push(Entry { taken: AtomicUsize::new(1), ..Entry::default() }));

@@ -281,16 +281,21 @@ static void wait_at_gate(const logfusion_record *record, void *context) {
     }
 }
 
+/* Subscribes the gate, and returns when the callback is inside. */
+static uint64_t enter(gate *self) {
+    atomic_init(&self->entered, 0);
+    atomic_init(&self->open, 0);
+    uint64_t handle = subscribe("cb::gate", LOGFUSION_INFO, wait_at_gate, self);
+    logs(LOGFUSION_INFO, "cb::gate", "into the gate");
+    while (!atomic_load(&self->entered)) {
+        check_sleep_ms(0);
+    }
+    return handle;
+}
+
 static void busy(void) {
     gate self;
-    atomic_init(&self.entered, 0);
-    atomic_init(&self.open, 0);
-    uint64_t handle = subscribe("cb::gate", LOGFUSION_INFO, wait_at_gate, &self);
-
-    logs(LOGFUSION_INFO, "cb::gate", "into the gate");
-    while (!atomic_load(&self.entered)) {
-        check_sleep_ms(1);
-    }
+    uint64_t handle = enter(&self);
     long long begin = check_now_ns(CLOCK_MONOTONIC);
     CHECK_EQ(logfusion_flush(100), LOGFUSION_E_TIMEOUT);
     CHECK_EQ(logfusion_flush(0), LOGFUSION_E_TIMEOUT);
@@ -308,23 +313,12 @@ static void busy(void) {
     CHECK_EQ(atomic_load(&self.entered), 0); /* ended, so the second record did not reach it */
 }
 
-static int by_size(const void *one, const void *other) {
-    const long long a = *(const long long *)one, b = *(const long long *)other;
-    return (a > b) - (a < b);
-}
-
 /* A callback that blocks, again and again: BUSY comes in time, the subscription stays closed, the call may be repeated. */
 static void busy_in_time(void) {
     static long long late[CALLBACK_ROUNDS];
     for (int round = 0; round < CALLBACK_ROUNDS; round++) {
         gate self;
-        atomic_init(&self.entered, 0);
-        atomic_init(&self.open, 0);
-        uint64_t handle = subscribe("cb::gate", LOGFUSION_INFO, wait_at_gate, &self);
-        logs(LOGFUSION_INFO, "cb::gate", "into the gate");
-        while (!atomic_load(&self.entered)) {
-            check_sleep_ms(0);
-        }
+        uint64_t handle = enter(&self);
         const long long begin = check_now_ns(CLOCK_MONOTONIC);
         CHECK_EQ(logfusion_unsubscribe(handle, 1), LOGFUSION_E_BUSY);
         late[round] = check_now_ns(CLOCK_MONOTONIC) - begin - 1000000;
@@ -334,7 +328,7 @@ static void busy_in_time(void) {
         unsubscribe(handle);
         CHECK_EQ(logfusion_unsubscribe(handle, 0), LOGFUSION_E_UNKNOWN);
     }
-    qsort(late, CALLBACK_ROUNDS, sizeof late[0], by_size);
+    qsort(late, CALLBACK_ROUNDS, sizeof late[0], check_by_size);
     printf("BUSY comes at p99 %lld us after its time\n", late[CALLBACK_ROUNDS - 1 - CALLBACK_ROUNDS / 100] / 1000);
     CHECK(late[CALLBACK_ROUNDS - 1 - CALLBACK_ROUNDS / 100] <= 10000000);
 }

@@ -141,6 +141,12 @@ static inline long long check_now_ns(clockid_t clock) {
     return (long long)now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
+/* For qsort: numbers from the smallest. */
+static inline int check_by_size(const void *one, const void *other) {
+    const long long a = *(const long long *)one, b = *(const long long *)other;
+    return (a > b) - (a < b);
+}
+
 /* The ledger's equations, for the sum and for every thread. `quiet`: nothing is queued any more. */
 static inline void check_ledger(int quiet) {
     logfusion_stats_t sum;

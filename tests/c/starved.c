@@ -44,11 +44,6 @@ static pid_t thread_named(const char *wanted) {
     return found;
 }
 
-static int by_size(const void *one, const void *other) {
-    const long long a = *(const long long *)one, b = *(const long long *)other;
-    return (a > b) - (a < b);
-}
-
 int main(int argc, char **argv) {
     const char *const directory = check_start(argc, argv);
     static long long took[CALLS], nothing[CALLS];
@@ -86,8 +81,8 @@ int main(int argc, char **argv) {
             dropped += status == LOGFUSION_E_DROPPED;
         }
         calls += CALLS;
-        qsort(took, CALLS, sizeof took[0], by_size);
-        qsort(nothing, CALLS, sizeof nothing[0], by_size);
+        qsort(took, CALLS, sizeof took[0], check_by_size);
+        qsort(nothing, CALLS, sizeof nothing[0], check_by_size);
         const int at = CALLS - CALLS / 10000;
         printf("p50 %lld, p99.99 %lld ns; of no call %lld, %lld ns\n", took[CALLS / 2], took[at], nothing[CALLS / 2], nothing[at]);
         const long long own = took[at] - nothing[at] + took[CALLS / 2];
