@@ -259,12 +259,16 @@ static void callbacks() {
     CHECK_EQ(lines_of(" hazards::callback: about "), 100);
 }
 
+#ifndef THROWN
+#define THROWN 50
+#endif
+
 /* An exception out of a callback ends the process, at once and by SIGABRT; with a crash handler no record is lost. */
 #ifndef HAS_SANITIZER
 static void throws(const logfusion_record *, void *) { throw 1; }
 
 static void exceptions() {
-    const int count = ENDED_THREADS / 20;
+    const int count = THROWN;
     for (int i = 0; i < count; i++) {
         const pid_t child = fork();
         CHECK(child >= 0);
