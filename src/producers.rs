@@ -139,6 +139,13 @@ pub fn current() -> Producer<'static> {
     if producer.is_absent() { attach() } else { producer }
 }
 
+/// The calling thread's producer, or one that never has room: for a push that [`current`]'s follows if it fails.
+#[inline(always)]
+pub fn at_hand() -> Producer<'static> {
+    // SAFETY: as in `current`.
+    unsafe { Producer::new(WORDS.get()) }
+}
+
 /// The record was not accepted; it has been counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dropped;

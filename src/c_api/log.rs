@@ -5,6 +5,7 @@ use super::status::Status;
 use super::{boundary, text};
 use crate::callbacks::CField;
 use crate::engine;
+use crate::os;
 use crate::producers::{self, Dropped};
 use crate::record::encode::{Dynamic, Field, Text, Value, plain_size, write_plain};
 use crate::record::layout::MAX_FIELDS;
@@ -56,17 +57,25 @@ pub fn first(one: c_int, other: c_int) -> c_int {
     if one == Status::Ok.code() { other } else { one }
 }
 
-/// Pushes a record without fields; the status is `so_far` if it was accepted.
+/// Pushes a record without fields, if it needs nothing but the room that is there.
 #[inline(always)]
-pub fn push_plain(producer: Producer<'static>, level: u32, target: &[u8], message: Text<'_>, so_far: c_int) -> c_int {
-    let size = plain_size(target, message.bytes());
+fn push_at_once(producer: Producer<'static>, level: u32, target: &[u8], message: &[u8]) -> bool {
+    let size = plain_size(target, message);
     if size <= producer.max_record()
-        && !message.is_cut()
         && let Some(mut reservation) = producer.reserve_fast(size)
     {
         let ticks = reservation.ticks();
-        write_plain(reservation.bytes(), level, ticks, target, message.bytes());
+        write_plain(reservation.bytes(), level, ticks, target, message);
         producers::publish(reservation, level, 1);
+        return true;
+    }
+    false
+}
+
+/// Pushes a record without fields; the status is `so_far` if it was accepted.
+#[inline(always)]
+pub fn push_plain(producer: Producer<'static>, level: u32, target: &[u8], message: Text<'_>, so_far: c_int) -> c_int {
+    if !message.is_cut() && push_at_once(producer, level, target, message.bytes()) {
         return so_far;
     }
     push(producer, level, target, message, &mut [], so_far)
@@ -105,25 +114,58 @@ pub fn push_called<'a>(producer: Producer<'static>, level: u32, target: &'a [u8]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn logfusion_log(level: c_int, target: *const c_char, message: *const c_char) -> c_int {
     // What a disabled call costs: nothing is read but the gate.
-    if (1..=5).contains(&level) && !engine::wants(level as u32) && !target.is_null() && !message.is_null() {
-        return Status::Ok.code();
+    if !engine::wants(level as u32) {
+        if (1..=5).contains(&level) && !target.is_null() && !message.is_null() {
+            return Status::Ok.code();
+        }
+        // SAFETY: the caller's promises.
+        return unsafe { log(level, target, message) };
     }
     // SAFETY: the caller's promises.
-    unsafe { log("logfusion_log", level, target, message) }
+    unsafe { log_short(level, target, message) }
+}
+
+/// Logs short texts where there is room, in few instructions, and leaves everything else to [`log`]. A function of its own, so
+/// that a disabled call saves no registers; of C's kind, so that it is jumped to.
+///
+/// # Safety
+///
+/// As [`logfusion_log`]; the level is not above 5.
+#[inline(never)]
+unsafe extern "C" fn log_short(level: c_int, target: *const c_char, message: *const c_char) -> c_int {
+    boundary(Status::Internal.code(), || {
+        if level > 0 && !target.is_null() && !message.is_null() {
+            // SAFETY: not NULL, so the caller promises NUL-terminated strings.
+            let lens = unsafe { (os::short_len(target), os::short_len(message)) };
+            if let (Some(target_len), Some(message_len)) = lens {
+                // SAFETY: `short_len` counted these bytes.
+                let target = unsafe { std::slice::from_raw_parts(target.cast(), target_len) };
+                // SAFETY: as above.
+                let message = unsafe { std::slice::from_raw_parts(message.cast(), message_len) };
+                if push_at_once(producers::at_hand(), level as u32, target, message) {
+                    return Status::Ok.code();
+                }
+            }
+        }
+        // SAFETY: the caller's promises.
+        unsafe { log(level, target, message) }
+    })
 }
 
 /// # Safety
 ///
-/// As [`logfusion_log`]. A function of its own, so that a disabled call saves no registers.
+/// As [`logfusion_log`].
+#[cold]
 #[inline(never)]
-unsafe fn log(function: &str, level: c_int, target: *const c_char, message: *const c_char) -> c_int {
+unsafe extern "C" fn log(level: c_int, target: *const c_char, message: *const c_char) -> c_int {
+    const NAME: &str = "logfusion_log";
     boundary(Status::Internal.code(), || {
         if message.is_null() {
-            return no_message(function);
+            return no_message(NAME);
         }
-        let (level, so_far) = self::level(function, level);
+        let (level, so_far) = self::level(NAME, level);
         // SAFETY: the caller promises NULL or a NUL-terminated string.
-        let (target, so_far) = unsafe { target_of(function, target, so_far) };
+        let (target, so_far) = unsafe { target_of(NAME, target, so_far) };
         if !engine::wants(level) {
             return so_far;
         }

@@ -135,8 +135,9 @@ pub(crate) fn run(engine: &'static Engine, config: &Config) {
     }
 }
 
-/// Text is written when so much has been formatted, or when the pass ends.
-const CHUNK: usize = 64 << 10;
+/// Text is written when so much has been formatted, or when the pass ends. A quarter of it costs a tenth of the rate (6.8 and
+/// 7.5 million records a second), double gains nothing.
+const CHUNK: usize = 256 << 10;
 
 /// After so many new threads, at least, the drain looks which ones have ended: threads that come and go in quick
 /// succession use few rings. Of many live threads it takes a quarter as many, so that the looks stay cheap.

@@ -25,6 +25,8 @@ pub use portable::*;
 #[cfg(target_os = "linux")]
 pub use {linux::*, signals::*};
 
+pub use short_len::short_len;
+
 /// Reads the processor's time counter: the time-stamp counter on x86-64, `cntvct_el0` on aarch64 (untested), zero where
 /// there is neither.
 #[inline(always)]
@@ -89,6 +91,7 @@ pub fn hardware_counter_is_invariant() -> bool {
 mod linux;
 #[cfg(not(target_os = "linux"))]
 mod portable;
+mod short_len;
 #[cfg(target_os = "linux")]
 mod signals;
 #[cfg(all(test, target_os = "linux"))]

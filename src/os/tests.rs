@@ -380,3 +380,25 @@ fn clocks_advance() {
     assert!(wall > 1_700_000_000_000_000_000);
     assert!(hardware_counter() > counter);
 }
+
+#[test]
+fn short_texts_are_measured_within_their_page() {
+    let page = page_size();
+    let mapping = Mapping::new(3 * page).unwrap();
+    let first = mapping.as_ptr().as_ptr();
+    for guard in [0, 2] {
+        // SAFETY: a page of the test's own mapping, which nobody reads from here on.
+        assert_eq!(unsafe { libc::mprotect(first.add(guard * page).cast(), page, libc::PROT_NONE) }, 0);
+    }
+    // SAFETY: the page in the middle, which is the test's alone.
+    let text = unsafe { std::slice::from_raw_parts_mut(first.add(page), page) };
+    for len in 0..100 {
+        for begin in (0..32).chain(page - len - 32..page - len) {
+            text.fill(b'x');
+            text[begin + len] = 0;
+            // SAFETY: NUL-terminated.
+            let short = unsafe { short_len(text[begin..].as_ptr().cast()) };
+            assert!(short == Some(len) || short.is_none() && len > 48, "{begin} {len}: {short:?}");
+        }
+    }
+}

