@@ -64,6 +64,7 @@ pub struct ShortWay<'o> {
 }
 
 impl ShortWay<'_> {
+    #[inline]
     fn push<'a>(
         &mut self,
         site: &mut Site,
@@ -72,7 +73,28 @@ impl ShortWay<'_> {
         values: impl Iterator<Item = RawValue<'a>>,
     ) -> bool {
         let Self { lines, output, thread } = self;
-        lines.push(site.line(output.style()), time_ns, thread, message, values) || site.has_bad_names
+        let template = if let LineMessage::Of(template, _) = message { Some(template) } else { None };
+        lines.push(site.line(output.style(), template), time_ns, thread, message, values) || site.has_bad_names
+    }
+
+    /// A record of a static site.
+    #[inline]
+    fn push_static(&mut self, known: &mut StaticSite, record: &Delivered<'_>) -> Result<bool, DecodeError> {
+        let mut values = Values::new();
+        known.read(record.bytes, &mut values)?;
+        let StaticSite { site, template, message, .. } = known;
+        let message = match template.literal() {
+            Some(_) => LineMessage::Plain(message.raw()),
+            None => LineMessage::Of(template, &values),
+        };
+        Ok(self.push(site, record.time_ns, message, values.iter().copied()))
+    }
+
+    /// A dynamic record.
+    #[inline]
+    fn push_dynamic(&mut self, site: &mut Site, raw: &RawRecord<'_>, record: &Delivered<'_>) -> bool {
+        let values = raw.fields.iter().map(|field| field.value);
+        self.push(site, record.time_ns, LineMessage::Plain(raw.message), values)
     }
 
     /// Before anything else is given to the output, directly or by a callback.
@@ -151,23 +173,18 @@ impl Events {
         if kind >= FIRST_SITE {
             let known = static_sites.of(kind)?;
             let level = known.description.level;
+            if let Some(short) = &mut short
+                && is_for_subscriber_alone(&mut known.site, level, dispatch, record)
+            {
+                return Ok(Report::delivered(short.push_static(known, record)?));
+            }
             let mut wanted = Wanted::by(&mut known.site, level, None, dispatch, record);
             if wanted.is_none() {
                 return Ok(wanted.nobody());
             }
             if let Some(short) = short.as_mut().filter(|_| wanted.is_certain()) {
-                let mut values = Values::new();
-                known.read(record.bytes, &mut values)?;
-                let StaticSite { site, template, message, .. } = known;
-                let message = match template.literal() {
-                    Some(_) => LineMessage::Plain(message.raw()),
-                    None => LineMessage::Of(template, &values),
-                };
-                let bad_utf8 = short.push(site, record.time_ns, message, values.iter().copied());
-                wanted.is_served(bad_utf8);
-                if wanted.is_none() {
-                    return Ok(wanted.served());
-                }
+                short.push_static(known, record)?;
+                wanted.set_served();
             }
             let known = static_sites.of(kind)?;
             let fields = known.fields(record.bytes)?;
@@ -191,18 +208,20 @@ impl Events {
         }
         let raw = decode(record.bytes)?;
         let (site, is_shared) = sites.of(&raw);
+        let has_line = !is_shared && !raw.templated;
+        if let Some(short) = short.as_mut().filter(|_| has_line)
+            && is_for_subscriber_alone(site, raw.level, dispatch, record)
+        {
+            return Ok(Report::delivered(short.push_dynamic(site, &raw, record)));
+        }
         let target = is_shared.then(|| Text::new(raw.target));
         let mut wanted = Wanted::by(site, raw.level, target.as_ref(), dispatch, record);
         if wanted.is_none() {
             return Ok(wanted.nobody());
         }
-        if let Some(short) = short.as_mut().filter(|_| wanted.is_certain() && !is_shared && !raw.templated) {
-            let values = raw.fields.iter().map(|field| field.value);
-            let bad_utf8 = short.push(site, record.time_ns, LineMessage::Plain(raw.message), values);
-            wanted.is_served(bad_utf8);
-            if wanted.is_none() {
-                return Ok(wanted.served());
-            }
+        if let Some(short) = short.as_mut().filter(|_| has_line && wanted.is_certain()) {
+            short.push_dynamic(site, &raw, record);
+            wanted.set_served();
         }
         let subject = Subject { is_shared, is_kept: record.is_kept, ..dynamic(&raw, rendered) };
         Ok(give(site, &subject, wanted, record, short))
@@ -245,6 +264,20 @@ fn dynamic<'a>(raw: &RawRecord<'a>, rendered: &'a mut String) -> Subject<'a> {
     Subject { level, called, target, message, fields, place: None, is_shared, is_kept, is_span, in_message }
 }
 
+/// Whether nobody gets the record but the subscriber, which need not be asked: so it is with most.
+#[inline]
+fn is_for_subscriber_alone(
+    site: &mut Site,
+    level: u32,
+    dispatch: Option<&Dispatch>,
+    record: &Delivered<'_>,
+) -> bool {
+    dispatch.is_some()
+        && !record.is_kept
+        && site.interest() == CachedInterest::Always
+        && (!record.to_callbacks || site.matching(level).is_empty())
+}
+
 /// Who wants a record.
 struct Wanted<'d> {
     dispatch: Option<&'d Dispatch>,
@@ -254,8 +287,8 @@ struct Wanted<'d> {
     /// The request for backtraces, if the subscriber does not want the record.
     keep: Option<Arc<Request>>,
     metadata: &'static Metadata<'static>,
-    /// The subscriber has it, on the short way; and whether a text was not UTF-8.
-    served: Option<bool>,
+    /// The subscriber has it, on the short way.
+    served: bool,
 }
 
 impl<'d> Wanted<'d> {
@@ -269,7 +302,7 @@ impl<'d> Wanted<'d> {
     ) -> Self {
         if record.is_kept {
             let metadata = if shared_target.is_some() { site.metadata } else { site.for_backtrace() };
-            return Self { dispatch, ask: true, calls: SmallVec::new(), keep: None, metadata, served: None };
+            return Self { dispatch, ask: true, calls: SmallVec::new(), keep: None, metadata, served: false };
         }
         let interest = site.interest();
         let calls = match shared_target {
@@ -284,7 +317,7 @@ impl<'d> Wanted<'d> {
         } else {
             shared_target.map_or_else(|| site.request(), |target| REQUESTS.of(target.as_str()))
         };
-        Self { dispatch, ask, calls, keep, metadata: site.metadata, served: None }
+        Self { dispatch, ask, calls, keep, metadata: site.metadata, served: false }
     }
 
     /// Whether the subscriber takes it without being asked.
@@ -292,14 +325,9 @@ impl<'d> Wanted<'d> {
         self.dispatch.is_some() && !self.ask
     }
 
-    fn is_served(&mut self, bad_utf8: bool) {
+    fn set_served(&mut self) {
         self.dispatch = None;
-        self.served = Some(bad_utf8);
-    }
-
-    /// The report, where the subscriber was the only one.
-    fn served(self) -> Report {
-        Report { outcome: Outcome::Delivered, bad_utf8: self.served == Some(true), ..Report::filtered() }
+        self.served = true;
     }
 
     fn nobody(self) -> Report {
@@ -312,6 +340,10 @@ impl<'d> Wanted<'d> {
 }
 
 impl Report {
+    fn delivered(bad_utf8: bool) -> Self {
+        Self { outcome: Outcome::Delivered, bad_utf8, ..Self::filtered() }
+    }
+
     fn filtered() -> Self {
         Self { outcome: Outcome::Filtered, bad_utf8: false, callbacks_failed: 0, keep: None }
     }
@@ -328,7 +360,7 @@ fn give(
     if let Some(mut short) = short {
         short.hand_over();
     }
-    let outcome = if wanted.served.is_some() { Outcome::Delivered } else { Outcome::Filtered };
+    let outcome = if wanted.served { Outcome::Delivered } else { Outcome::Filtered };
     let mut report = Report { outcome, keep: wanted.keep, ..Report::filtered() };
     report.bad_utf8 = site.has_bad_names
         || subject.message.text.was_bad

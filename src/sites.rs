@@ -14,6 +14,7 @@ use crate::output::{Line, Style};
 use crate::record::decode::RawRecord;
 use crate::static_sites;
 use crate::sync::{AtomicU32, Ordering};
+use crate::template::Template;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
@@ -174,13 +175,13 @@ impl Site {
         }
     }
 
-    /// What its lines have in common.
+    /// What its lines have in common, whose message may be made from a template: always the same.
     #[inline]
-    pub fn line(&mut self, style: Style) -> &Line {
+    pub fn line(&mut self, style: Style, template: Option<&Template>) -> &mut Line {
         let (metadata, in_message) = (self.metadata, self.in_message);
-        let line = self.line.get_or_insert_with(|| Box::new(Line::new(metadata, style, in_message)));
+        let line = self.line.get_or_insert_with(|| Box::new(Line::new(metadata, style, in_message, template)));
         if line.style != style {
-            **line = Line::new(metadata, style, in_message);
+            **line = Line::new(metadata, style, in_message, template);
         }
         line
     }

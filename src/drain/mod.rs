@@ -332,6 +332,8 @@ impl Drain {
         let now_ns = clock.wall_ns(horizon.now());
         // Where the output is our own, nobody else sees its events, and there need not be any.
         let own = output.as_deref().filter(|_| engine.sink() == Sink::Own);
+        // Behind the heads: what was logged after a request for backtraces finds it.
+        let backtraces = REQUESTS.max_level() > 0;
         let mut taken = 0;
         let mut longest = 0;
         while let Some((index, until)) = merge.next_run() {
@@ -343,7 +345,8 @@ impl Drain {
                 let time_ns = clock.wall_ns(ticks);
                 longest = longest.max(now_ns.saturating_sub(time_ns));
                 delivery::set_time(time_ns);
-                let delivery = Delivery { events, lines, own, dispatch: dispatch.as_ref(), engine, thread: &thread };
+                let dispatch = dispatch.as_ref();
+                let delivery = Delivery { events, lines, own, dispatch, engine, thread: &thread, backtraces };
                 let outcome = delivery.of_peeked(lane, time_ns, len);
                 lane.advance(len, outcome);
                 taken += 1;
@@ -469,7 +472,8 @@ impl Drain {
                 let thread = lane.thread();
                 delivery::enter(&thread.info);
                 let dispatch = dispatch.as_ref();
-                Delivery { events, lines, own: None, dispatch, engine, thread: &thread }.of_kept(kept);
+                let own = None;
+                Delivery { events, lines, own, dispatch, engine, thread: &thread, backtraces: true }.of_kept(kept);
                 delivery::leave();
             }
         }
@@ -548,6 +552,8 @@ struct Delivery<'d> {
     dispatch: Option<&'d Dispatch>,
     engine: &'d Engine,
     thread: &'d lane::LaneThread,
+    /// Whether anybody asks for backtraces.
+    backtraces: bool,
 }
 
 impl Delivery<'_> {
@@ -555,7 +561,7 @@ impl Delivery<'_> {
     #[inline]
     fn of_peeked(mut self, lane: &mut Lane, time_ns: u64, len: usize) -> Outcome {
         let to_callbacks = !lane.slot().is_drains_own();
-        if REQUESTS.max_level() == 0 && lane.scope.is_plain() && !is_envelope(kind(lane.peeked(len))) {
+        if !self.backtraces && lane.scope.is_plain() && !is_envelope(kind(lane.peeked(len))) {
             return self.give(lane.peeked(len), time_ns, to_callbacks, false).0;
         }
         let mut scope = std::mem::take(&mut lane.scope);
@@ -578,7 +584,7 @@ impl Delivery<'_> {
         if is_envelope(kind(bytes)) {
             return self.replay(scope, bytes, time_ns);
         }
-        if REQUESTS.max_level() > 0
+        if self.backtraces
             && let Some(request) = self.events.answered_by(bytes)
         {
             // What was kept was logged in other spans than those of now.
@@ -634,7 +640,7 @@ impl Delivery<'_> {
         to_callbacks: bool,
         is_kept: bool,
     ) -> (Outcome, Option<Arc<Request>>) {
-        let Self { events, lines, own, dispatch, engine, thread } = self;
+        let Self { events, lines, own, dispatch, engine, thread, .. } = self;
         let (thread_id, thread_name) = (thread.info.id, &*thread.c_name);
         let record = Delivered { bytes, time_ns, thread_id, thread_name, to_callbacks, is_kept };
         let short = own.map(|output| ShortWay { lines, output, thread: &thread.info });

@@ -1,8 +1,7 @@
 //! Lines of records: the short way from a record of the drain to the output's buffer.
 //!
 //! The engine's own output is the only one that sees the events it is sent, so for a plain record there need not be any: its
-//! line is put together from what all lines of its callsite have in common, made once ([`Line`]), what those of its thread have
-//! in common ([`Lines`]), and its values. A line is byte for byte what the layer makes of the event (a test compares
+//! line is put together from what all lines of its callsite have in common, made once ([`Line`]), and its values. A line is byte for byte what the layer makes of the event (a test compares
 //! them); records inside spans take the long way.
 
 use super::format::{self, Clock, Encode, json::Json, logfmt::Logfmt, text::Text};
@@ -22,31 +21,83 @@ pub(crate) struct Line {
     before: Box<[u8]>,
     /// From there to the message.
     between: Box<[u8]>,
+    /// The literal parts of the message, as they are shown; empty for a field.
+    literals: Box<[Box<[u8]>]>,
     /// Before the value of each field; empty for one that is not shown, since the message has it.
     keys: Box<[Box<[u8]>]>,
+    /// Whether any field is shown.
+    has_keys: bool,
     /// After the fields.
     after: Box<[u8]>,
+    /// All from the time to the message, and all after the fields, in lines of one thread: of the last.
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    thread: Option<Arc<ThreadInfo>>,
 }
 
 impl Line {
-    /// The line of a callsite whose first field is the message, which has the values of the fields `in_message`.
+    /// The line of a callsite whose first field is the message, which has the values of the fields `in_message` and may be
+    /// made from a template.
     #[cold]
-    pub(crate) fn new(metadata: &'static Metadata<'static>, style: Style, in_message: u64) -> Self {
+    pub(crate) fn new(
+        metadata: &'static Metadata<'static>,
+        style: Style,
+        in_message: u64,
+        template: Option<&Template>,
+    ) -> Self {
         match style.format {
-            Format::Text => Self::of::<Text>(metadata, style, in_message),
-            Format::Logfmt => Self::of::<Logfmt>(metadata, style, in_message),
-            Format::Json => Self::of::<Json>(metadata, style, in_message),
+            Format::Text => Self::of::<Text>(metadata, style, in_message, template),
+            Format::Logfmt => Self::of::<Logfmt>(metadata, style, in_message, template),
+            Format::Json => Self::of::<Json>(metadata, style, in_message, template),
         }
     }
 
-    fn of<E: Encode>(metadata: &'static Metadata<'static>, style: Style, in_message: u64) -> Self {
+    fn of<E: Encode>(
+        metadata: &'static Metadata<'static>,
+        style: Style,
+        in_message: u64,
+        template: Option<&Template>,
+    ) -> Self {
         let (mut before, mut between, mut after) = (Vec::new(), Vec::new(), Vec::new());
         E::head(&mut before, metadata.level(), metadata.target(), style.color);
         E::target_before_message(&mut between, metadata.target());
         E::message_key(&mut between);
         E::place(&mut after, metadata.target(), metadata.file(), metadata.line());
+        let literal = |part: &Part| {
+            let mut shown = Vec::new();
+            if let Part::Literal(text) = part {
+                E::message_part(&mut shown, text);
+            }
+            shown.into_boxed_slice()
+        };
+        let parts = template.filter(|_| E::MESSAGE_IN_PARTS).into_iter().flat_map(Template::parts);
         let keys = keys::<E>(metadata, in_message);
-        Self { style, before: before.into(), between: between.into(), keys, after: after.into() }
+        Self {
+            style,
+            before: before.into(),
+            between: between.into(),
+            literals: parts.map(literal).collect(),
+            has_keys: keys.iter().any(|key| !key.is_empty()),
+            keys,
+            after: after.into(),
+            head: Vec::new(),
+            tail: Vec::new(),
+            thread: None,
+        }
+    }
+
+    /// Puts head and tail together for the lines of a thread.
+    #[cold]
+    fn turn_to<E: Encode>(&mut self, thread: &Arc<ThreadInfo>) {
+        let Self { head, tail, before, between, after, .. } = self;
+        let mut shown = Vec::new();
+        E::thread(&mut shown, &thread.name, Some(thread.id));
+        let (early, late) = if E::THREAD_LAST { (&[][..], &*shown) } else { (&*shown, &[][..]) };
+        head.clear();
+        tail.clear();
+        [before, early, between, E::MESSAGE_QUOTE].iter().for_each(|part| head.extend_from_slice(part));
+        [after, late, E::LINE_END].iter().for_each(|part| tail.extend_from_slice(part));
+        self.thread = Some(thread.clone());
     }
 }
 
@@ -81,107 +132,59 @@ pub(crate) enum LineMessage<'a> {
 pub(crate) struct Lines {
     lines: Vec<u8>,
     clock: Clock,
-    /// Threads whose lines came, and which of them came last.
-    threads: Vec<ShownThread>,
-    thread: usize,
     scratch: String,
 }
-
-/// A thread, as its lines show it.
-#[derive(Debug)]
-struct ShownThread {
-    info: Arc<ThreadInfo>,
-    style: Style,
-    text: Vec<u8>,
-}
-
-/// So many threads are kept: records of several that log at once come in turn.
-const MOST_THREADS: usize = 64;
 
 impl Lines {
     /// Appends the line of a record. Returns whether a text was not UTF-8.
     #[inline]
     pub(crate) fn push<'a>(
         &mut self,
-        line: &Line,
+        line: &mut Line,
         time_ns: u64,
         thread: &Arc<ThreadInfo>,
         message: LineMessage<'_>,
         values: impl Iterator<Item = RawValue<'a>>,
     ) -> bool {
-        let is_shown = |shown: &ShownThread| Arc::ptr_eq(&shown.info, thread) && shown.style == line.style;
-        if !self.threads.get(self.thread).is_some_and(is_shown) {
-            let known = self.threads.iter().position(is_shown);
-            self.thread = known.unwrap_or_else(|| self.show_thread(thread, line.style));
-        }
         match line.style.format {
-            Format::Text => self.push_as::<Text>(line, time_ns, message, values),
-            Format::Logfmt => self.push_as::<Logfmt>(line, time_ns, message, values),
-            Format::Json => self.push_as::<Json>(line, time_ns, message, values),
+            Format::Text => self.push_as::<Text>(line, time_ns, thread, message, values),
+            Format::Logfmt => self.push_as::<Logfmt>(line, time_ns, thread, message, values),
+            Format::Json => self.push_as::<Json>(line, time_ns, thread, message, values),
         }
     }
 
     #[inline]
     fn push_as<'a, E: Encode>(
         &mut self,
-        line: &Line,
+        line: &mut Line,
         time_ns: u64,
+        thread: &Arc<ThreadInfo>,
         message: LineMessage<'_>,
         values: impl Iterator<Item = RawValue<'a>>,
     ) -> bool {
-        let Self { lines, clock, threads, thread, scratch } = self;
-        let thread_text = &*threads[*thread].text;
-        let mut any_bad = false;
+        let Self { lines, clock, scratch } = self;
+        if !line.thread.as_ref().is_some_and(|last| Arc::ptr_eq(last, thread)) {
+            line.turn_to::<E>(thread);
+        }
         lines.extend_from_slice(if line.style.color { b"\x1b[2m" } else { E::LINE_BEGIN });
         clock.push(lines, time_ns);
-        lines.extend_from_slice(&line.before);
-        if !E::THREAD_LAST {
-            lines.extend_from_slice(thread_text);
-        }
-        lines.extend_from_slice(&line.between);
-        any_bad |= match message {
-            LineMessage::Plain(raw) => {
-                lines.extend_from_slice(E::MESSAGE_QUOTE);
-                let is_done = !raw.is_cut() && E::message_part_if_harmless(lines, raw.bytes);
-                let bad = if is_done { false } else { push_raw(lines, scratch, raw, E::message_part) };
-                lines.extend_from_slice(E::MESSAGE_QUOTE);
-                bad
-            }
-            LineMessage::Of(template, values) => push_rendered::<E>(lines, scratch, template, values),
+        lines.extend_from_slice(&line.head);
+        let mut any_bad = match message {
+            LineMessage::Plain(raw) if !raw.is_cut() && E::message_part_if_harmless(lines, raw.bytes) => false,
+            LineMessage::Plain(raw) => push_raw(lines, scratch, raw, E::message_part),
+            LineMessage::Of(template, values) => push_rendered::<E>(lines, scratch, template, &line.literals, values),
         };
-        for (key, value) in line.keys.iter().zip(values) {
-            if key.is_empty() {
-                continue;
+        lines.extend_from_slice(E::MESSAGE_QUOTE);
+        if line.has_keys {
+            for (key, value) in line.keys.iter().zip(values) {
+                if !key.is_empty() {
+                    lines.extend_from_slice(key);
+                    any_bad |= push_value::<E>(lines, scratch, &value);
+                }
             }
-            lines.extend_from_slice(key);
-            any_bad |= push_value::<E>(lines, scratch, &value);
         }
-        lines.extend_from_slice(&line.after);
-        if E::THREAD_LAST {
-            lines.extend_from_slice(thread_text);
-        }
-        lines.extend_from_slice(E::LINE_END);
+        lines.extend_from_slice(&line.tail);
         any_bad
-    }
-
-    /// Adds a thread, in the place of the one after the last where there are many. Returns its place.
-    #[cold]
-    fn show_thread(&mut self, thread: &Arc<ThreadInfo>, style: Style) -> usize {
-        let push = match style.format {
-            Format::Text => Text::thread,
-            Format::Logfmt => Logfmt::thread,
-            Format::Json => Json::thread,
-        };
-        let mut text = Vec::new();
-        push(&mut text, &thread.name, Some(thread.id));
-        let shown = ShownThread { info: thread.clone(), style, text };
-        if self.threads.len() < MOST_THREADS {
-            self.threads.push(shown);
-            return self.threads.len() - 1;
-        }
-        let place = (self.thread + 1) % MOST_THREADS;
-        self.threads[place] = shown;
-        place
     }
 
     /// Bytes that wait.
@@ -224,6 +227,7 @@ fn push_rendered<E: Encode>(
     out: &mut Vec<u8>,
     scratch: &mut String,
     template: &Template,
+    literals: &[Box<[u8]>],
     values: &[RawValue<'_>],
 ) -> bool {
     if !E::MESSAGE_IN_PARTS {
@@ -234,10 +238,9 @@ fn push_rendered<E: Encode>(
         return any_bad;
     }
     let mut any_bad = false;
-    out.extend_from_slice(E::MESSAGE_QUOTE);
-    for part in template.parts() {
+    for (part, literal) in template.parts().zip(literals) {
         match part {
-            Part::Literal(text) => E::message_part(out, text),
+            Part::Literal(_) => out.extend_from_slice(literal),
             Part::Field(field) => match &values[*field] {
                 RawValue::Text(raw) if !raw.is_cut() && E::message_part_if_harmless(out, raw.bytes) => (),
                 RawValue::Text(raw) => any_bad |= push_raw(out, scratch, *raw, E::message_part),
@@ -252,7 +255,6 @@ fn push_rendered<E: Encode>(
             },
         }
     }
-    out.extend_from_slice(E::MESSAGE_QUOTE);
     any_bad
 }
 

@@ -489,8 +489,8 @@ proptest! {
             let by_layer = fixture.event(metadata, &shown);
             let info = delivery::with_current(|delivery| delivery.thread().clone()).unwrap();
             let mut lines = Lines::default();
-            let line = Line::new(metadata, fixture.output.style(), in_message);
-            lines.push(&line, time_ns, &info, LineMessage::Plain(raw_message), raw.iter().copied());
+            let mut line = Line::new(metadata, fixture.output.style(), in_message, None);
+            lines.push(&mut line, time_ns, &info, LineMessage::Plain(raw_message), raw.iter().copied());
             lines.hand_over(&fixture.output);
             let both = fixture.written();
             prop_assert_eq!(&both[by_layer.len()..], by_layer.as_str());
@@ -518,8 +518,8 @@ proptest! {
             let by_layer = fixture.event(metadata, &shown);
             let info = delivery::with_current(|delivery| delivery.thread().clone()).unwrap();
             let mut lines = Lines::default();
-            let line = Line::new(metadata, fixture.output.style(), template.fields());
-            lines.push(&line, 1, &info, LineMessage::Of(&template, &raw), raw.iter().copied());
+            let mut line = Line::new(metadata, fixture.output.style(), template.fields(), Some(&template));
+            lines.push(&mut line, 1, &info, LineMessage::Of(&template, &raw), raw.iter().copied());
             lines.hand_over(&fixture.output);
             let both = fixture.written();
             prop_assert_eq!(&both[by_layer.len()..], by_layer.as_str());

@@ -537,39 +537,53 @@ impl Scratch {
     }
 }
 
-/// Writes times as `2026-11-22T09:00:00.123456Z`; the part up to the second is kept, since most records share it.
-#[derive(Debug, Default)]
+/// Writes times as `2026-11-22T09:00:00.123456Z`. The last one is kept: in a burst many records have one microsecond, and most
+/// that come in turn one second.
+#[derive(Debug)]
 pub(crate) struct Clock {
-    second: Option<u64>,
-    text: [u8; 20],
+    /// Of `text`, since the epoch.
+    micros: u64,
+    text: [u8; 27],
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        // What no time of nanoseconds has.
+        Self { micros: u64::MAX, text: *b"????-??-??T??:??:??.??????Z" }
+    }
 }
 
 impl Clock {
     #[inline]
     pub(crate) fn push(&mut self, out: &mut Vec<u8>, time_ns: u64) {
-        let second = time_ns / 1_000_000_000;
-        if self.second != Some(second) {
-            self.render(second);
+        let micros = time_ns / 1_000;
+        if self.micros != micros {
+            self.turn_to(micros);
         }
-        let mut micros = (time_ns % 1_000_000_000) / 1_000;
-        let mut text = *b"????-??-??T??:??:??.000000Z";
-        text[..20].copy_from_slice(&self.text);
-        for digit in text[20..26].iter_mut().rev() {
-            *digit = b'0' + (micros % 10) as u8;
-            micros /= 10;
+        out.extend_from_slice(&self.text);
+    }
+
+    fn turn_to(&mut self, micros: u64) {
+        const SECOND: u64 = 1_000_000;
+        if self.micros / SECOND != micros / SECOND {
+            self.turn_to_second(micros / SECOND);
         }
-        out.extend_from_slice(&text);
+        self.micros = micros;
+        let mut left = micros % SECOND;
+        for digit in self.text[20..26].iter_mut().rev() {
+            *digit = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
     }
 
     #[cold]
-    fn render(&mut self, second: u64) {
+    fn turn_to_second(&mut self, second: u64) {
         // The nanoseconds of a u64 end in the year 2554: always a valid timestamp of four-digit year.
         let timestamp = jiff::Timestamp::from_second(second as i64).unwrap_or_default();
         let time = jiff::tz::Offset::UTC.to_datetime(timestamp);
         let (year, month, day) = (time.year(), time.month(), time.day());
         let (hour, minute, whole) = (time.hour(), time.minute(), time.second());
-        let _ = write!(&mut self.text[..], "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{whole:02}.");
-        self.second = Some(second);
+        let _ = write!(&mut self.text[..20], "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{whole:02}.");
     }
 }
 
