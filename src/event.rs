@@ -266,12 +266,7 @@ fn dynamic<'a>(raw: &RawRecord<'a>, rendered: &'a mut String) -> Subject<'a> {
 
 /// Whether nobody gets the record but the subscriber, which need not be asked: so it is with most.
 #[inline]
-fn is_for_subscriber_alone(
-    site: &mut Site,
-    level: u32,
-    dispatch: Option<&Dispatch>,
-    record: &Delivered<'_>,
-) -> bool {
+fn is_for_subscriber_alone(site: &mut Site, level: u32, dispatch: Option<&Dispatch>, record: &Delivered<'_>) -> bool {
     dispatch.is_some()
         && !record.is_kept
         && site.interest() == CachedInterest::Always

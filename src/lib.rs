@@ -120,6 +120,7 @@ pub mod shown;
 mod statement;
 #[cfg(not(logfusion_loom))]
 mod targets;
+mod try_box;
 
 #[cfg(not(logfusion_loom))]
 pub use self::{

@@ -34,7 +34,7 @@ use crate::config::{Clock, DrainMode, Overflow};
 use crate::crash::rings::Listed;
 use crate::delivery::ThreadInfo;
 use crate::engine::{self, Engine};
-use crate::os::{self, OwnerLock};
+use crate::os::{self, OwnerLock, ThreadName};
 use crate::ring::{Full, LEVELS, Mark, Producer, REASONS, Reason, Reservation, Ring, Words};
 use crate::stats::Ledger;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -53,24 +53,43 @@ pub struct Slot {
     /// Locked by the thread; `None` for the drain's own ring, which is never retired.
     owner: Option<OwnerLock>,
     /// Who logs.
-    thread: Mutex<Arc<ThreadInfo>>,
-    /// Counts the changes of `thread`.
+    thread_id: u64,
+    name: Mutex<ThreadName>,
+    /// Counts the changes of `name`.
     renamed: AtomicU32,
     /// What became of its records.
     pub ledger: Ledger,
 }
 
 impl Slot {
-    /// The slot of the calling thread.
-    fn new(ring: Ring, owner: Option<OwnerLock>, thread: ThreadInfo) -> Self {
-        Self {
-            listed: Listed::new(&ring, &thread),
+    /// The slot of the calling thread; `None`: no memory.
+    fn new(ring: Ring, owner: Option<OwnerLock>) -> Option<Self> {
+        let (thread_id, name) = (os::thread_id(), os::thread_name());
+        Some(Self {
+            listed: Listed::new(&ring, thread_id, &name)?,
             ring,
             owner,
-            thread: Mutex::new(Arc::new(thread)),
+            thread_id,
+            name: Mutex::new(name),
             renamed: AtomicU32::new(0),
             ledger: Ledger::default(),
+        })
+    }
+
+    /// Makes the calling thread the owner.
+    fn lock(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.lock_for_current_thread().is_ok())
+    }
+
+    /// Makes a pooled slot that of the calling thread. `false`: it can't be.
+    fn renew(&mut self) -> bool {
+        if !self.lock() {
+            return false;
         }
+        self.ring.renew();
+        (self.thread_id, self.name, self.ledger) = (os::thread_id(), Mutex::new(os::thread_name()), Ledger::default());
+        self.listed.turn_to(self.thread_id, &lock(&self.name));
+        true
     }
 
     /// Whether this is the ring of records logged by callbacks and subscribers while they are given one.
@@ -80,8 +99,9 @@ impl Slot {
 
     /// Who logs, and a number that changes with it.
     pub fn thread(&self) -> (u32, Arc<ThreadInfo>) {
-        let thread = lock(&self.thread).clone();
-        (self.renamed.load(Ordering::Relaxed), thread)
+        let name = *lock(&self.name);
+        let thread = ThreadInfo { id: self.thread_id, name: name.as_str().into() };
+        (self.renamed.load(Ordering::Relaxed), Arc::new(thread))
     }
 
     /// Whether [`thread`](Self::thread) would say something else than it did.
@@ -94,10 +114,9 @@ impl Slot {
         self.owner.as_ref().is_some_and(OwnerLock::owner_is_gone)
     }
 
-    fn rename(&self, name: &str) {
-        self.listed.rename(name);
-        let mut thread = lock(&self.thread);
-        *thread = Arc::new(ThreadInfo { id: thread.id, name: name.into() });
+    fn rename(&self, name: ThreadName) {
+        self.listed.rename(&name);
+        *lock(&self.name) = name;
         self.renamed.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -298,18 +317,13 @@ fn try_attach() -> Option<&'static Slot> {
     if DELIVERING.get() {
         return engine.drains_slot();
     }
-    let slot = engine.take_slot(current_thread())?;
-    let kept: &'static Slot = {
+    let slot = engine.take_slot()?;
+    let kept = Arc::as_ptr(&slot);
+    engine.adopt(slot).then(|| {
         // SAFETY: the drain holds this slot, and lets it go only after the owner's thread is gone; the reference is
         // stored in that thread's local storage alone. In a forked child the drain's list is leaked.
-        unsafe { &*Arc::as_ptr(&slot) }
-    };
-    engine.adopt(slot);
-    Some(kept)
-}
-
-fn current_thread() -> ThreadInfo {
-    ThreadInfo { id: os::thread_id(), name: os::thread_name().into() }
+        unsafe { &*kept }
+    })
 }
 
 /// Names the calling thread; an empty name is the operating system's. `false`: there is no memory for its ring.
@@ -319,13 +333,7 @@ pub fn set_thread_name(name: &str) -> bool {
     }
     // SAFETY: the slot of a thread that is attached is kept by the drain until the thread is gone.
     let slot = unsafe { SLOT.get().as_ref() };
-    let system;
-    let name = if name.is_empty() {
-        system = os::thread_name();
-        &*system
-    } else {
-        name
-    };
+    let name = if name.is_empty() { os::thread_name() } else { ThreadName::new(name) };
     slot.inspect(|slot| slot.rename(name)).is_some()
 }
 
@@ -376,34 +384,32 @@ pub fn deliver<R>(engine: &'static Engine, f: impl FnOnce() -> R) -> R {
 
 impl Engine {
     /// A slot for the calling thread: from the pool, or new; `None`: no memory, or rings may not take more.
-    fn take_slot(&self, thread: ThreadInfo) -> Option<Arc<Slot>> {
+    fn take_slot(&self) -> Option<Arc<Slot>> {
         let is_coarse = self.settings().clock == Clock::Coarse;
-        let stamped = |mut ring: Ring| {
-            if is_coarse {
-                ring.use_coarse_clock();
-            }
-            ring
-        };
         let capacity = self.settings().ring_bytes;
-        while let Some(slot) = self.pool.pop() {
-            let pooled = slot.ring.capacity();
+        while let Some(mut pooled) = self.pool.pop() {
             // Rings of an earlier configuration are not used again.
-            if pooled == capacity
-                && let Ok(slot) = Arc::try_unwrap(slot)
-                && let Some(owner) = slot.owner
-                && owner.lock_for_current_thread().is_ok()
+            if let Some(slot) = Arc::get_mut(&mut pooled)
+                && slot.ring.capacity() == capacity
+                && slot.renew()
             {
-                slot.ring.renew();
-                return Some(Arc::new(Slot::new(stamped(slot.ring), Some(owner), thread)));
+                if is_coarse {
+                    slot.ring.use_coarse_clock();
+                }
+                return Some(pooled);
             }
-            self.ring_bytes.fetch_sub(pooled, Ordering::Relaxed);
+            self.ring_bytes.fetch_sub(pooled.ring.capacity(), Ordering::Relaxed);
         }
-        let ring = self.new_ring(capacity)?;
-        let owner = OwnerLock::new().ok().filter(|owner| owner.lock_for_current_thread().is_ok());
-        if owner.is_none() {
+        let mut ring = self.new_ring(capacity)?;
+        if is_coarse {
+            ring.use_coarse_clock();
+        }
+        // Locked last: whose memory is missing later has nothing that the kernel knows of.
+        let slot = OwnerLock::new().ok().and_then(|owner| Slot::new(ring, Some(owner))).filter(Slot::lock);
+        if slot.is_none() {
             self.ring_bytes.fetch_sub(capacity, Ordering::Relaxed);
         }
-        Some(Arc::new(Slot::new(stamped(ring), Some(owner?), thread)))
+        slot.map(Arc::new)
     }
 
     fn new_ring(&self, capacity: usize) -> Option<Ring> {
@@ -417,15 +423,20 @@ impl Engine {
         ring.ok()
     }
 
-    /// Gives a slot to the drain and to the ledger.
-    fn adopt(&self, slot: Arc<Slot>) {
-        lock(&self.slots).push(slot.clone());
+    /// Gives a slot to the drain and to the ledger. `false`: there is no memory for that, and its ring is gone.
+    fn adopt(&self, slot: Arc<Slot>) -> bool {
+        if !lock(&self.slots).push(slot.clone()) {
+            slot.owner.as_ref().inspect(|owner| owner.unlock());
+            self.ring_bytes.fetch_sub(slot.ring.capacity(), Ordering::Relaxed);
+            return false;
+        }
         if self.settings().drain == DrainMode::Manual {
             slot.ring.populate_rest();
         }
         self.new_slots.push(slot);
         // The drain thread populates the rest, before a thread that begins with a burst comes there.
         self.wake();
+        true
     }
 
     /// Puts a slot whose owner is gone and whose ring is empty into the pool.
@@ -444,11 +455,14 @@ impl Engine {
     /// The ring of records that are logged while records are delivered.
     fn drains_slot(&'static self) -> Option<&'static Slot> {
         if self.drains_slot.get().is_none() {
-            let ring = self.new_ring(self.settings().ring_bytes)?;
-            let slot = Arc::new(Slot::new(ring, None, current_thread()));
+            let capacity = self.settings().ring_bytes;
+            let Some(slot) = Slot::new(self.new_ring(capacity)?, None).map(Arc::new) else {
+                self.ring_bytes.fetch_sub(capacity, Ordering::Relaxed);
+                return None;
+            };
             // Only the thread that holds the drain's lock comes here: the cell is still empty.
-            if self.drains_slot.set(slot.clone()).is_ok() {
-                self.adopt(slot);
+            if self.adopt(slot.clone()) {
+                _ = self.drains_slot.set(slot);
             }
         }
         self.drains_slot_if_made()

@@ -172,9 +172,13 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Adds a thread's slot.
-    pub fn push(&mut self, slot: Arc<Slot>) {
-        self.live.push(slot);
+    /// Adds a thread's slot; `false`: there is no memory for it.
+    pub fn push(&mut self, slot: Arc<Slot>) -> bool {
+        let has_room = self.live.try_reserve(1).is_ok();
+        if has_room {
+            self.live.push(slot);
+        }
+        has_room
     }
 
     /// Closes the books of a thread that has ended.

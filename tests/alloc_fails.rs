@@ -1,6 +1,7 @@
-//! The n-th allocation of a calling thread fails, for every n (every ninth in the short form of a start): of a thread's first record, of a start with a file. The process
-//! goes on and the ledger adds up, or Rust ends it with a message; it never hangs or crashes. Memory for a ring that can't be
-//! mapped is a counted drop, and a process without descriptors gets a status.
+//! The n-th allocation of a calling thread fails, for every n (every ninth in the short form of a start): of a thread's first
+//! record, which allocates nothing in a ring of the pool, and of a start with a file. The process goes on and the ledger adds up, or,
+//! where a package or `Arc` allocates, Rust ends it with a message; it never hangs or crashes. Memory for a ring that can't
+//! be mapped is a counted drop, and a process without descriptors gets a status.
 mod common;
 
 use common::*;
@@ -64,18 +65,28 @@ fn end(reached: bool) -> ! {
 }
 
 fn child_main(role: &str) -> ! {
-    let (what, n) = role.split_once(' ').unwrap();
+    let (what, n) = role.rsplit_once(' ').unwrap();
     let n = n.parse().unwrap();
     let config = Config { output: Some(child_log()), ..Config::default() };
     match what {
-        "record" => {
+        "record" | "pooled record" => {
             start(&config);
+            if what == "pooled record" {
+                let log_once = || assert_eq!(log(INFO, c"alloc", c"a thread that ends"), OK);
+                std::thread::spawn(log_once).join().unwrap();
+                wait_until(Duration::from_secs(10), "the thread's end", || stats().threads_ended == 1);
+                // The pass that saw it is over, and its ring in the pool.
+                flush(10_000);
+            }
             let thread = std::thread::spawn(move || {
-                with_failure(n, || log(INFO, c"alloc", c"a thread's first record"));
+                let status = with_failure(n, || log(INFO, c"alloc", c"a thread's first record"));
+                assert_eq!(status, if FAILED.get() { E_DROPPED } else { OK });
+                assert_eq!(log(INFO, c"alloc", c"its second"), OK);
                 FAILED.get()
             });
             let reached = thread.join().unwrap();
             assert_eq!(log(INFO, c"alloc", c"another thread's"), OK);
+            assert_eq!(stats().dropped_without_ring, u64::from(reached));
             end(reached)
         }
         "start" => {
@@ -132,7 +143,8 @@ fn a_failed_allocation_is_a_status_a_drop_or_a_message() {
         }
         run(command, Duration::from_secs(15))
     };
-    for what in ["record", "start"] {
+    // Of a first record: what arc-swap keeps for each thread, the `Arc` of its ring, and a block of the queue to the drain.
+    for (what, most_end) in [("record", 3), ("start", u32::MAX)] {
         let (mut went_on, mut ended) = (0, 0);
         let step = if what == "start" { times(9, 1) } else { 1 };
         for n in (0..).step_by(step) {
@@ -146,8 +158,10 @@ fn a_failed_allocation_is_a_status_a_drop_or_a_message() {
             }
         }
         println!("{what}: {} failures; {went_on} survived, {ended} ended the process", went_on + ended);
-        assert!(went_on + ended > 5, "{what}: {went_on} {ended}");
+        assert!(went_on + ended > 5 && ended <= most_end, "{what}: {went_on} {ended}");
     }
+    let output = run_child("pooled record 0");
+    assert_eq!(output.status.code(), Some(NOT_REACHED), "a first record in a ring of the pool allocates nothing");
     for what in ["ring 0", "descriptors 0"] {
         let output = run_child(what);
         assert_eq!(output.status.code(), Some(0), "{what}: {}", String::from_utf8_lossy(&output.stderr));

@@ -6,7 +6,7 @@
 
 use super::rings::{self, Entry};
 use crate::clock;
-use crate::os::{self, Trap};
+use crate::os::{self, ThreadName, Trap};
 use crate::output::format::{self, Clock, Encode, Suffix, json::Json, logfmt::Logfmt, text::Text};
 use crate::output::{Format, Style, push_value};
 use crate::record::decode::{
@@ -188,7 +188,7 @@ impl Report {
 
     fn write_as<E: Encode>(&mut self, me: usize, trap: &Trap, may_repeat: bool) {
         let crashed = rings::entries().find(|entry| entry.is_of(me));
-        let mut bytes = [0; 64];
+        let mut bytes = [0; ThreadName::MOST];
         let who = Who { name: crashed.map_or("", |entry| entry.name(&mut bytes)), id: crashed.map(Entry::id) };
         let terminated = trap.name.as_bytes();
         let name = RawText { bytes: terminated, full: terminated.len() as u64, terminated };
@@ -236,7 +236,7 @@ impl Report {
     fn take<E: Encode>(&mut self, entry: &'static Entry, ticks: u64, len: usize) {
         // SAFETY: as in `write_as`; `peek` has returned and keeps nothing.
         let Some(reader) = (unsafe { &mut *entry.reader.get() }) else { return };
-        let mut bytes = [0; 64];
+        let mut bytes = [0; ThreadName::MOST];
         let who = Who { name: entry.name(&mut bytes), id: Some(entry.id()) };
         let mut record = std::mem::take(&mut self.record);
         let time_ns = self.now.wall_ns_of(ticks);

@@ -3,16 +3,16 @@
 //! It only grows: an entry whose ring is gone is empty, and is taken again for the next ring. Entries are leaked, so the handler
 //! walks the list at any time; a ring's memory stays while it may look there ([`super::freeze`]).
 
-use crate::delivery::ThreadInfo;
-use crate::os;
+use crate::os::{self, ThreadName};
 use crate::ring::{Consumer, Ring};
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::try_box::try_box;
 use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
 use std::ptr;
 
 /// Longest name of a thread that is shown, in words.
-const NAME: usize = 8;
+const NAME: usize = ThreadName::MOST / 8;
 
 /// A ring of the list.
 #[derive(Debug, Default)]
@@ -44,31 +44,33 @@ static FIRST: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
 pub struct Listed(&'static Entry);
 
 impl Listed {
-    /// Shows the ring of the calling thread to crash handlers.
-    pub fn new(ring: &Ring, thread: &ThreadInfo) -> Self {
+    /// Shows the ring of the calling thread to crash handlers; `None`: no memory.
+    pub fn new(ring: &Ring, id: u64, name: &ThreadName) -> Option<Self> {
         // Looked at first: an exchange that fails takes the line from who uses the entry.
         let take = |entry: &Entry| {
             entry.taken.load(Ordering::Relaxed) == 0
                 && entry.taken.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
         };
-        let entry = entries()
-            .find(|entry| take(entry))
-            .unwrap_or_else(|| push(Entry { taken: AtomicUsize::new(1), ..Entry::default() }));
-        entry.capacity.store(ring.capacity(), Ordering::Relaxed);
-        entry.thread.store(os::thread_token(), Ordering::Relaxed);
-        entry.id.store(thread.id, Ordering::Relaxed);
-        let this = Self(entry);
-        this.rename(&thread.name);
+        let new = || push(Entry { taken: AtomicUsize::new(1), ..Entry::default() });
+        let this = Self(entries().find(|entry| take(entry)).or_else(new)?);
+        this.0.capacity.store(ring.capacity(), Ordering::Relaxed);
+        this.turn_to(id, name);
         // Release: who finds the memory finds the rest.
-        entry.memory.store(ring.memory(), Ordering::Release);
-        this
+        this.0.memory.store(ring.memory(), Ordering::Release);
+        Some(this)
+    }
+
+    /// Shows the ring as that of the calling thread.
+    pub fn turn_to(&self, id: u64, name: &ThreadName) {
+        self.0.thread.store(os::thread_token(), Ordering::Relaxed);
+        self.0.id.store(id, Ordering::Relaxed);
+        self.rename(name);
     }
 
     /// Shows another name of its thread.
-    pub fn rename(&self, name: &str) {
+    pub fn rename(&self, name: &ThreadName) {
         let mut bytes = [0; 8 * NAME];
-        let len = name.len().min(bytes.len());
-        bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
+        bytes[..name.as_str().len()].copy_from_slice(name.as_str().as_bytes());
         for (word, chunk) in self.0.name.iter().zip(bytes.as_chunks::<8>().0) {
             word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
         }
@@ -83,16 +85,15 @@ impl Drop for Listed {
     }
 }
 
-fn push(entry: Entry) -> &'static Entry {
-    let entry: &'static mut Entry = Box::leak(Box::new(entry));
-    let pointer = ptr::from_mut(entry);
+fn push(entry: Entry) -> Option<&'static Entry> {
+    let pointer = Box::leak(try_box(entry)?).as_mut_ptr();
     let mut first = FIRST.load(Ordering::Relaxed);
     loop {
         // SAFETY: leaked above, and not in the list yet or shared as it is by now.
         let entry: &'static Entry = unsafe { &*pointer };
         entry.next.store(first, Ordering::Relaxed);
         match FIRST.compare_exchange_weak(first, pointer, Ordering::Release, Ordering::Relaxed) {
-            Ok(_) => return entry,
+            Ok(_) => return Some(entry),
             Err(other) => first = other,
         }
     }
@@ -134,7 +135,7 @@ impl Entry {
     }
 
     /// The thread's name, in `bytes`.
-    pub fn name<'b>(&self, bytes: &'b mut [u8; 8 * NAME]) -> &'b str {
+    pub fn name<'b>(&self, bytes: &'b mut [u8; ThreadName::MOST]) -> &'b str {
         for (chunk, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(&self.name) {
             *chunk = word.load(Ordering::Relaxed).to_ne_bytes();
         }

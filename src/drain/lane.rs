@@ -44,6 +44,8 @@ pub struct Lane {
     pub backtrace: Backtrace,
     /// What is around its records.
     pub scope: Scope,
+    /// All pages of its ring are there, or asked for.
+    is_populated: bool,
 }
 
 impl Lane {
@@ -52,12 +54,21 @@ impl Lane {
     /// # Safety
     ///
     /// A slot has one lane, made by whoever holds the drain's lock.
-    pub unsafe fn new(slot: Arc<Slot>) -> Self {
+    pub unsafe fn new(slot: Arc<Slot>, is_populated: bool) -> Self {
         let thread = Arc::new(describe(&slot));
         // SAFETY: the caller's promise, one consumer a ring.
         let consumer = unsafe { Consumer::new(SlotRing(slot)) };
         let (backtrace, scope) = (Backtrace::default(), Scope::default());
-        Self { consumer, thread, reported: [0; LEVELS], backtrace, scope }
+        Self { consumer, thread, reported: [0; LEVELS], backtrace, scope, is_populated }
+    }
+
+    /// Populates the ring's pages, if they are not there yet. Returns whether there was anything to do.
+    pub fn populate(&mut self) -> bool {
+        let was_populated = std::mem::replace(&mut self.is_populated, true);
+        if !was_populated {
+            self.slot().ring.populate_rest();
+        }
+        !was_populated
     }
 
     /// The slot.

@@ -38,7 +38,7 @@ use crate::engine::{Engine, Sink};
 use crate::event::{Delivered, Events, ShortWay};
 use crate::os;
 use crate::output::{Destination, FilterFile, Lines, News, Output};
-use crate::producers::{self, Slot, lock};
+use crate::producers::{self, lock};
 use crate::record::decode::{is_envelope, kind};
 use crate::sites::Part;
 use crate::stats::Outcome;
@@ -49,7 +49,7 @@ use pace::Pace;
 use scope::Scope;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing_core::dispatcher::set_default;
 use tracing_core::{Dispatch, LevelFilter};
@@ -62,8 +62,8 @@ pub struct Drain {
     lanes: Vec<Lane>,
     /// Since the last look which threads have ended.
     new_lanes: usize,
-    /// New rings with pages that are not there yet.
-    unpopulated: Vec<Weak<Slot>>,
+    /// Some lane's ring may have pages that are not there yet.
+    unpopulated: bool,
     merge: Merge,
     clock: Option<Calibration>,
     events: Events,
@@ -281,15 +281,10 @@ impl Drain {
         }
     }
 
-    /// Populates the rest of one new ring a pass: it takes some 400 µs for 1 MiB. One that has been retired stays as it is.
+    /// Populates the rest of one new ring a pass: it takes some 400 µs for 1 MiB.
     fn populate_one(&mut self) {
-        while let Some(slot) = self.unpopulated.pop() {
-            if let Some(slot) = slot.upgrade()
-                && self.lanes.iter().any(|lane| Arc::ptr_eq(lane.slot(), &slot))
-            {
-                slot.ring.populate_rest();
-                return;
-            }
+        if self.unpopulated {
+            self.unpopulated = self.lanes.iter_mut().rev().any(Lane::populate);
         }
     }
 
@@ -321,11 +316,11 @@ impl Drain {
         let Some(clock) = clock else { return Pass::default() };
         let horizon = merge.begin(lanes, |lanes| {
             while let Some(slot) = engine.new_slots.pop() {
-                if engine.settings().drain == DrainMode::Thread {
-                    unpopulated.push(Arc::downgrade(&slot));
-                }
+                // In manual mode its thread does all of it.
+                let is_populated = engine.settings().drain == DrainMode::Manual;
+                *unpopulated |= !is_populated;
                 // SAFETY: a slot is handed over once, by the thread that made it, and only this place takes it.
-                lanes.push(unsafe { Lane::new(slot) });
+                lanes.push(unsafe { Lane::new(slot, is_populated) });
                 *new_lanes += 1;
             }
         });

@@ -1,5 +1,7 @@
 //! Linux.
 
+use super::ThreadName;
+use crate::try_box::try_box;
 use std::ffi::CStr;
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -17,11 +19,11 @@ pub fn thread_id() -> u64 {
 }
 
 /// The calling thread's name as the kernel knows it, at most 15 bytes; bytes that are not UTF-8 become U+FFFD.
-pub fn thread_name() -> String {
+pub fn thread_name() -> ThreadName {
     let mut name = [0u8; 16];
     // SAFETY: `PR_GET_NAME` writes at most 16 bytes, NUL included, into the buffer of 16.
     unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
-    CStr::from_bytes_until_nul(&name).unwrap_or_default().to_string_lossy().into_owned()
+    ThreadName::lossy(CStr::from_bytes_until_nul(&name).unwrap_or_default().to_bytes())
 }
 
 /// The size of a page of memory, in bytes.
@@ -167,7 +169,7 @@ unsafe impl Sync for OwnerLock {}
 impl OwnerLock {
     /// A lock without an owner.
     pub fn new() -> io::Result<Self> {
-        let mutex = Box::new(MaybeUninit::<libc::pthread_mutex_t>::uninit());
+        let mutex = try_box(MaybeUninit::<libc::pthread_mutex_t>::uninit()).ok_or(io::ErrorKind::OutOfMemory)?;
         let mutex = NonNull::from(Box::leak(mutex)).cast::<libc::pthread_mutex_t>();
         let mut attributes = MaybeUninit::uninit();
         // SAFETY: the attributes are initialised before they are used and destroyed after; the mutex is new memory.
@@ -192,6 +194,12 @@ impl OwnerLock {
             0 => Ok(()),
             error => Err(io::Error::from_raw_os_error(error)),
         }
+    }
+
+    /// Ends the ownership of the calling thread.
+    pub fn unlock(&self) {
+        // SAFETY: `new` initialised the mutex; of another thread's a robust one says so, and stays locked.
+        unsafe { libc::pthread_mutex_unlock(self.mutex.as_ptr()) };
     }
 
     /// Whether the owner has ended, or there is none; the lock can then be taken by another thread.

@@ -26,6 +26,7 @@ pub use portable::*;
 pub use {linux::*, signals::*};
 
 pub use short_len::short_len;
+pub use thread_name::ThreadName;
 
 /// Reads the processor's time counter: the time-stamp counter on x86-64, `cntvct_el0` on aarch64 (untested), zero where
 /// there is neither.
@@ -96,3 +97,4 @@ mod short_len;
 mod signals;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+mod thread_name;

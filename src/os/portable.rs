@@ -2,6 +2,7 @@
 //! end (its ring is kept until the process ends), and requests about processors, priorities, signals and `errno` do
 //! nothing.
 
+use super::ThreadName;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::Cell;
 use std::io;
@@ -24,8 +25,8 @@ pub fn thread_id() -> u64 {
 }
 
 /// The name that Rust knows of the calling thread; empty if it knows none.
-pub fn thread_name() -> String {
-    std::thread::current().name().unwrap_or_default().to_owned()
+pub fn thread_name() -> ThreadName {
+    ThreadName::new(std::thread::current().name().unwrap_or_default())
 }
 
 /// The alignment of a [`Mapping`].
@@ -132,6 +133,9 @@ impl OwnerLock {
     pub fn lock_for_current_thread(&self) -> io::Result<()> {
         Ok(())
     }
+
+    /// Does nothing.
+    pub fn unlock(&self) {}
 
     /// Always false.
     pub fn owner_is_gone(&self) -> bool {

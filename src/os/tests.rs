@@ -57,8 +57,12 @@ fn resident_pages(mapping: &Mapping) -> usize {
 
 #[test]
 fn thread_has_id_and_name() {
-    let (id, name) =
-        thread::Builder::new().name("audio".into()).spawn(|| (thread_id(), thread_name())).unwrap().join().unwrap();
+    let (id, name) = thread::Builder::new()
+        .name("audio".into())
+        .spawn(|| (thread_id(), thread_name().as_str().to_owned()))
+        .unwrap()
+        .join()
+        .unwrap();
     assert_ne!(id, thread_id());
     assert_eq!(name, "audio");
 }

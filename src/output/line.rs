@@ -1,8 +1,8 @@
 //! Lines of records: the short way from a record of the drain to the output's buffer.
 //!
 //! The engine's own output is the only one that sees the events it is sent, so for a plain record there need not be any: its
-//! line is put together from what all lines of its callsite have in common, made once ([`Line`]), and its values. A line is byte for byte what the layer makes of the event (a test compares
-//! them); records inside spans take the long way.
+//! line is put together from what all lines of its callsite have in common, made once ([`Line`]), and its values. A line is
+//! byte for byte what the layer makes of the event (a test compares them); records inside spans take the long way.
 
 use super::format::{self, Clock, Encode, json::Json, logfmt::Logfmt, text::Text};
 use super::{Format, Output, Style};
@@ -90,13 +90,20 @@ impl Line {
     #[cold]
     fn turn_to<E: Encode>(&mut self, thread: &Arc<ThreadInfo>) {
         let Self { head, tail, before, between, after, .. } = self;
-        let mut shown = Vec::new();
-        E::thread(&mut shown, &thread.name, Some(thread.id));
-        let (early, late) = if E::THREAD_LAST { (&[][..], &*shown) } else { (&*shown, &[][..]) };
+        let show = |out: &mut Vec<u8>| E::thread(out, &thread.name, Some(thread.id));
         head.clear();
+        head.extend_from_slice(before);
+        if !E::THREAD_LAST {
+            show(head);
+        }
+        head.extend_from_slice(between);
+        head.extend_from_slice(E::MESSAGE_QUOTE);
         tail.clear();
-        [before, early, between, E::MESSAGE_QUOTE].iter().for_each(|part| head.extend_from_slice(part));
-        [after, late, E::LINE_END].iter().for_each(|part| tail.extend_from_slice(part));
+        tail.extend_from_slice(after);
+        if E::THREAD_LAST {
+            show(tail);
+        }
+        tail.extend_from_slice(E::LINE_END);
         self.thread = Some(thread.clone());
     }
 }
