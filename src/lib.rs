@@ -120,6 +120,7 @@ pub mod shown;
 mod statement;
 #[cfg(not(logfusion_loom))]
 mod targets;
+#[cfg(not(logfusion_loom))]
 mod try_box;
 
 #[cfg(not(logfusion_loom))]
