@@ -18,6 +18,8 @@ use std::collections::BinaryHeap;
 #[derive(Debug, Default)]
 pub struct Merge {
     heap: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Those in which the pass found anything, until what it read is given back: of 1,000 rings most are idle.
+    active: Vec<usize>,
 }
 
 /// Which records a pass delivers.
@@ -57,16 +59,13 @@ impl Merge {
         crate::os::counter_fence();
         // A new thread's first record can be the cause of one behind a head: its ring is taken behind the clock as well.
         take_new(lanes);
-        let mut any = false;
-        for lane in lanes.iter_mut() {
-            any |= lane.snapshot();
-        }
+        self.active.clear();
+        self.active.extend(lanes.iter_mut().enumerate().filter_map(|(index, lane)| lane.snapshot().then_some(index)));
         crate::os::counter_fence();
         let horizon = Horizon { until, now: crate::clock::ticks() };
-        if any {
-            for (index, lane) in lanes.iter_mut().enumerate() {
-                self.put_back(lane, index, horizon);
-            }
+        for at in 0..self.active.len() {
+            let index = self.active[at];
+            self.put_back(&mut lanes[index], index, horizon);
         }
         horizon
     }
@@ -85,6 +84,22 @@ impl Merge {
         if let Some(ticks) = lane.next_ticks(horizon) {
             self.heap.push(Reverse((ticks, index)));
         }
+    }
+
+    /// Gives the bytes that were read back to their producers.
+    pub fn release(&self, lanes: &mut [Lane]) {
+        self.active.iter().for_each(|index| lanes[*index].release());
+    }
+
+    /// Whether anything of the snapshot was left for the next pass.
+    pub fn any_left(&self, lanes: &[Lane]) -> bool {
+        self.active.iter().any(|index| lanes[*index].is_left())
+    }
+
+    /// Gives back what was read, once and for all: lanes may go now.
+    pub fn end(&mut self, lanes: &mut [Lane]) {
+        self.release(lanes);
+        self.active.clear();
     }
 
     /// Forgets the pass.

@@ -348,7 +348,7 @@ impl Drain {
                 let is_much = output.as_ref().is_some_and(|output| output.buffered() + lines.len() >= CHUNK);
                 if is_much || lane.is_quarter_unreleased() {
                     write(output.as_deref(), lines);
-                    lanes.iter_mut().for_each(Lane::release);
+                    merge.release(lanes);
                     break;
                 }
                 if crash::is_frozen() || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -366,13 +366,13 @@ impl Drain {
         }
         hand_over(output.as_deref(), lines);
         engine.totals.longest_delay_ns.fetch_max(longest, Ordering::Relaxed);
-        Pass { taken, complete: true, left: lanes.iter().any(Lane::is_left) }
+        Pass { taken, complete: true, left: merge.any_left(lanes) }
     }
 
     /// Writes what was formatted and gives the rings' bytes back.
     pub(crate) fn write_out(&mut self, engine: &Engine) {
         write(self.output.as_deref(), &mut self.lines);
-        self.lanes.iter_mut().for_each(Lane::release);
+        self.merge.end(&mut self.lanes);
         let stats = self.output.as_deref().map(Output::stats);
         engine.flush.note_output(stats);
     }
