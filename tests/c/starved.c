@@ -12,7 +12,12 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { CALLS = 200000, REPEATS = 5 };
+#ifdef __SANITIZE_ADDRESS__
+enum { ROUNDS = 1 };
+#else
+enum { ROUNDS = 12 };
+#endif
+enum { CALLS = 200000, SLOW_NS = 5000 };
 
 static _Atomic(int) done;
 
@@ -22,6 +27,23 @@ static void *busy(void *argument) {
         work += 1;
     }
     return argument;
+}
+
+/* Takes the time of so many turns, one to three nanoseconds each. */
+static void spend(long long turns) {
+    volatile long long work = 0;
+    while (work < turns) {
+        work += 1;
+    }
+}
+
+/* How many of the sorted times are longer than SLOW_NS. */
+static int slow(const long long *times) {
+    int count = 0;
+    while (count < CALLS && times[CALLS - 1 - count] > SLOW_NS) {
+        count++;
+    }
+    return count;
 }
 
 /* The id of the thread of this name. */
@@ -67,12 +89,15 @@ int main(int argc, char **argv) {
     }
     CHECK_EQ(logfusion_log(LOGFUSION_INFO, "starved", "the thread's first record"), LOGFUSION_OK);
     size_t accepted = 1, dropped = 0, calls = 1;
-    long long best = LLONG_MAX;
-    /* The kernel charges a thread for the interrupts that it takes, 20 us and more at p99.99: what no call costs there is no
-     * call's. Both tails are noisy, so the best of five counts. */
-    for (int repeat = 0; repeat < REPEATS && best > 5000; repeat++) {
+    int fewest = INT_MAX;
+    /* The kernel charges a thread for the interrupts that it takes, 10 us and more each, in a call or not. So beside the calls as
+     * many spans of the same length are timed that make none: p99.99 of what the calls themselves cost is within SLOW_NS if no
+     * more than 1 in 10,000 is slow beyond those. Chance moves the counts by ten or so, therefore the best round counts. */
+    long long turns = 0;
+    for (int round = 0; round < ROUNDS && fewest > CALLS / 10000; round++) {
         for (int call = 0; call < CALLS; call++) {
             const long long before = check_now_ns(CLOCK_THREAD_CPUTIME_ID);
+            spend(turns);
             const long long between = check_now_ns(CLOCK_THREAD_CPUTIME_ID);
             const int status = logfusion_log(LOGFUSION_INFO, "starved", "a record of thirty-five bytes' text.");
             took[call] = check_now_ns(CLOCK_THREAD_CPUTIME_ID) - between;
@@ -83,10 +108,14 @@ int main(int argc, char **argv) {
         calls += CALLS;
         qsort(took, CALLS, sizeof took[0], check_by_size);
         qsort(nothing, CALLS, sizeof nothing[0], check_by_size);
-        const int at = CALLS - CALLS / 10000;
-        printf("p50 %lld, p99.99 %lld ns; of no call %lld, %lld ns\n", took[CALLS / 2], took[at], nothing[CALLS / 2], nothing[at]);
-        const long long own = took[at] - nothing[at] + took[CALLS / 2];
-        best = own < best ? own : best;
+        const int excess = slow(took) - slow(nothing);
+        const long long longer = took[CALLS / 2] - nothing[CALLS / 2];
+        printf("p50 %lld ns, of no call %lld; longer than %d ns: %d, of no call %d\n", took[CALLS / 2], nothing[CALLS / 2], SLOW_NS,
+               slow(took), slow(nothing));
+        turns += longer / 3;
+        if (longer > -took[CALLS / 2] / 20 && longer < took[CALLS / 2] / 10) { /* the spans are of the same length */
+            fewest = excess < fewest ? excess : fewest;
+        }
     }
     atomic_store(&done, 1);
     for (int thread = 0; thread < count && thread < 64; thread++) {
@@ -94,7 +123,9 @@ int main(int argc, char **argv) {
     }
     logfusion_shutdown();
     printf("of %zu calls %zu dropped\n", calls, dropped);
-    CHECK(best <= 5000);
+#ifndef __SANITIZE_ADDRESS__ /* whose shadow bytes are cold too after each interrupt: its calls are not those of a product */
+    CHECK(fewest <= CALLS / 10000);
+#endif
     CHECK_EQ(accepted + dropped, calls);
     CHECK(dropped > 0);
     check_ledger(1);
