@@ -766,7 +766,7 @@ typedef struct logfusion_stats_t {
     uint64_t dropped_without_ring;      /* part of dropped_memory: of threads that got no ledger of their own */
     uint64_t output_bytes;              /* written to the output */
     uint64_t output_errors;             /* failed writes, rotations and openings */
-    uint64_t output_lost_records;       /* delivered, but their text could not be written */
+    uint64_t output_lost_records;       /* delivered, or said by the engine, but not written whole */
     uint64_t callbacks_failed;          /* calls that ended in a panic */
     uint64_t bad_utf8;                  /* records with a text that was not UTF-8 */
     uint64_t longest_delivery_delay_ns; /* from the log call to the delivery */

@@ -166,8 +166,9 @@ impl Writer {
                 counters.written_bytes.fetch_add(self.buffer.len() as u64, Ordering::Relaxed);
                 Ok(())
             }
-            Err(Short { written, error }) => {
-                let lost_records = memchr::memchr_iter(b'\n', &self.buffer[written..]).count() as u64;
+            Err(short) => {
+                let lost_records = short.lost_records(&self.buffer);
+                let Short { written, error } = short;
                 counters.written_bytes.fetch_add(written as u64, Ordering::Relaxed);
                 counters.lost(lost_records);
                 counters.write_failed(&error);
@@ -213,6 +214,15 @@ pub(super) struct Short {
     /// Bytes that were written before.
     pub(super) written: usize,
     pub(super) error: io::Error,
+}
+
+impl Short {
+    /// Of these lines, how many are not in the output. One that is whole but for its end is: the next write ends it.
+    fn lost_records(&self, lines: &[u8]) -> u64 {
+        let missing = &lines[self.written..];
+        let missing = missing.strip_prefix(b"\n").unwrap_or(missing);
+        memchr::memchr_iter(b'\n', missing).count() as u64
+    }
 }
 
 /// How long a non-blocking descriptor, such as a pipe that Node.js shares, may stay full before the lines are given up.
@@ -293,6 +303,21 @@ mod tests {
         write_lines(&mut to, b"four\n", &mut torn).unwrap();
         assert_eq!(to.taken, b"one\ntw\nfour\n");
         assert!(!torn);
+    }
+
+    #[test]
+    fn a_line_that_lacks_its_end_alone_is_not_lost() {
+        let lines = b"one\ntwo\n";
+        for (taken, lost) in [(1, 2), (3, 1), (4, 1), (6, 1), (7, 0)] {
+            let mut to = scripted([Ok(taken), Err(io::ErrorKind::StorageFull)]);
+            let mut torn = false;
+            let short = write_lines(&mut to, lines, &mut torn).unwrap_err();
+            assert_eq!(short.lost_records(lines), lost, "{taken} bytes");
+            write_lines(&mut to, b"three\n", &mut torn).unwrap();
+            let kept =
+                to.taken.split(|&byte| byte == b'\n').filter(|line| [&b"one"[..], b"two"].contains(line)).count();
+            assert_eq!(kept as u64 + lost, 2, "{taken} bytes");
+        }
     }
 
     #[test]
