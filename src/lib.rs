@@ -122,6 +122,8 @@ mod statement;
 mod targets;
 #[cfg(not(logfusion_loom))]
 mod try_box;
+#[doc(hidden)]
+pub mod versioned;
 
 #[cfg(not(logfusion_loom))]
 pub use self::{

@@ -37,7 +37,8 @@ use crate::engine::{self, Engine};
 use crate::os::{self, OwnerLock, ThreadName};
 use crate::ring::{Full, LEVELS, Mark, Producer, REASONS, Reason, Reservation, Ring, Words};
 use crate::stats::Ledger;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
+use crate::versioned::Versioned;
 use std::cell::Cell;
 use std::ptr;
 use std::sync::{Arc, Mutex};
@@ -54,9 +55,7 @@ pub struct Slot {
     owner: Option<OwnerLock>,
     /// Who logs.
     thread_id: u64,
-    name: Mutex<ThreadName>,
-    /// Counts the changes of `name`.
-    renamed: AtomicU32,
+    name: Versioned<ThreadName>,
     /// What became of its records.
     pub ledger: Ledger,
 }
@@ -70,8 +69,7 @@ impl Slot {
             ring,
             owner,
             thread_id,
-            name: Mutex::new(name),
-            renamed: AtomicU32::new(0),
+            name: Versioned::new(name),
             ledger: Ledger::default(),
         })
     }
@@ -87,8 +85,9 @@ impl Slot {
             return false;
         }
         self.ring.renew();
-        (self.thread_id, self.name, self.ledger) = (os::thread_id(), Mutex::new(os::thread_name()), Ledger::default());
-        self.listed.turn_to(self.thread_id, &lock(&self.name));
+        let name = os::thread_name();
+        (self.thread_id, self.name, self.ledger) = (os::thread_id(), Versioned::new(name), Ledger::default());
+        self.listed.turn_to(self.thread_id, &name);
         true
     }
 
@@ -99,14 +98,13 @@ impl Slot {
 
     /// Who logs, and a number that changes with it.
     pub fn thread(&self) -> (u32, Arc<ThreadInfo>) {
-        let name = *lock(&self.name);
-        let thread = ThreadInfo { id: self.thread_id, name: name.as_str().into() };
-        (self.renamed.load(Ordering::Relaxed), Arc::new(thread))
+        let (name, version) = self.name.get();
+        (version, Arc::new(ThreadInfo { id: self.thread_id, name: name.as_str().into() }))
     }
 
     /// Whether [`thread`](Self::thread) would say something else than it did.
     pub fn was_renamed(&self, since: u32) -> bool {
-        self.renamed.load(Ordering::Relaxed) != since
+        self.name.has_changed(since)
     }
 
     /// Whether the thread has ended. Once `true`, the ring belongs to the caller.
@@ -116,8 +114,7 @@ impl Slot {
 
     fn rename(&self, name: ThreadName) {
         self.listed.rename(&name);
-        *lock(&self.name) = name;
-        self.renamed.fetch_add(1, Ordering::Relaxed);
+        self.name.set(name);
     }
 }
 

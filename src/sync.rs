@@ -17,8 +17,15 @@ pub use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence,
 };
 
+#[cfg(not(logfusion_loom))]
+pub use std::sync::Mutex;
+
+#[cfg(all(logfusion_loom, not(logfusion_shuttle)))]
+pub use loom::sync::Mutex;
 #[cfg(all(logfusion_loom, not(logfusion_shuttle)))]
 pub use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+#[cfg(logfusion_shuttle)]
+pub use shuttle::sync::Mutex;
 #[cfg(logfusion_shuttle)]
 pub use shuttle::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
@@ -114,6 +121,8 @@ pub enum Mistake {
     NoFenceBeforePass,
     /// A ring that left the list and the look at the freeze are not ordered.
     NoFenceBeforeUnmap,
+    /// The version of a value is read after its lock was let go.
+    VersionAfterUnlock,
 }
 
 /// Whether the environment switched this mistake on: one of the ring's, under the private cfg `logfusion_seedable`, for
