@@ -28,7 +28,7 @@ mod tickets;
 pub use flush::{Flush, FlushError};
 
 use crate::backtrace::{Backtrace, Kept, REQUESTS, Request};
-use crate::callbacks::Operation;
+use crate::callbacks::{Operation, REGISTRY};
 use crate::clock::Calibration;
 use crate::config::{Config, DrainMode};
 use crate::crash;
@@ -329,7 +329,9 @@ impl Drain {
         let own = output.as_deref().filter(|_| engine.sink() == Sink::Own);
         // Behind the heads: what was logged after a request for backtraces finds it.
         let backtraces = REQUESTS.max_level() > 0;
-        let mut taken = 0;
+        // A look at the clock costs a third of a record, but who knows what other people's code takes.
+        let look_every = if own.is_some() && REGISTRY.max_level() == 0 { 8 } else { 1 };
+        let mut taken = 0_u64;
         let mut longest = 0;
         while let Some((index, until)) = merge.next_run() {
             let lane = &mut lanes[index];
@@ -351,7 +353,8 @@ impl Drain {
                     merge.release(lanes);
                     break;
                 }
-                if crash::is_frozen() || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                let may_be_over = deadline.filter(|_| (taken - 1).is_multiple_of(look_every));
+                if crash::is_frozen() || may_be_over.is_some_and(|deadline| Instant::now() >= deadline) {
                     lane.scope.leave();
                     delivery::leave();
                     merge.abandon();
