@@ -29,10 +29,21 @@ pub(crate) struct Line {
     has_keys: bool,
     /// After the fields.
     after: Box<[u8]>,
-    /// All from the time to the message, and all after the fields, in lines of one thread: of the last.
-    head: Vec<u8>,
-    tail: Vec<u8>,
+    /// What the lines of a thread have in common, at the place of its id; of two at the same place, the last's.
+    ends: [Ends; THREADS],
+}
+
+/// Threads that log the same statement in turn, of which each has a place: the ids of a pool's follow one another.
+const THREADS: usize = 8;
+
+/// The ends of a callsite's lines of one thread.
+#[derive(Debug, Default)]
+struct Ends {
     thread: Option<Arc<ThreadInfo>>,
+    /// All from the time to the message.
+    head: Vec<u8>,
+    /// All after the fields.
+    tail: Vec<u8>,
 }
 
 impl Line {
@@ -80,16 +91,21 @@ impl Line {
             has_keys: keys.iter().any(|key| !key.is_empty()),
             keys,
             after: after.into(),
-            head: Vec::new(),
-            tail: Vec::new(),
-            thread: None,
+            ends: Default::default(),
         }
+    }
+
+    /// The place of a thread.
+    #[inline]
+    fn place(thread: &ThreadInfo) -> usize {
+        thread.id as usize % THREADS
     }
 
     /// Puts head and tail together for the lines of a thread.
     #[cold]
     fn turn_to<E: Encode>(&mut self, thread: &Arc<ThreadInfo>) {
-        let Self { head, tail, before, between, after, .. } = self;
+        let Self { before, between, after, ends, .. } = self;
+        let Ends { thread: last, head, tail } = &mut ends[Self::place(thread)];
         let show = |out: &mut Vec<u8>| E::thread(out, &thread.name, Some(thread.id));
         head.clear();
         head.extend_from_slice(before);
@@ -104,7 +120,7 @@ impl Line {
             show(tail);
         }
         tail.extend_from_slice(E::LINE_END);
-        self.thread = Some(thread.clone());
+        *last = Some(thread.clone());
     }
 }
 
@@ -170,12 +186,14 @@ impl Lines {
         values: impl Iterator<Item = RawValue<'a>>,
     ) -> bool {
         let Self { lines, clock, scratch } = self;
-        if !line.thread.as_ref().is_some_and(|last| Arc::ptr_eq(last, thread)) {
+        let place = Line::place(thread);
+        if !line.ends[place].thread.as_ref().is_some_and(|last| Arc::ptr_eq(last, thread)) {
             line.turn_to::<E>(thread);
         }
+        let Ends { head, tail, .. } = &line.ends[place];
         lines.extend_from_slice(if line.style.color { b"\x1b[2m" } else { E::LINE_BEGIN });
         clock.push(lines, time_ns);
-        lines.extend_from_slice(&line.head);
+        lines.extend_from_slice(head);
         let mut any_bad = match message {
             LineMessage::Plain(raw) if !raw.is_cut() && E::message_part_if_harmless(lines, raw.bytes) => false,
             LineMessage::Plain(raw) => push_raw(lines, scratch, raw, E::message_part),
@@ -190,7 +208,7 @@ impl Lines {
                 }
             }
         }
-        lines.extend_from_slice(&line.tail);
+        lines.extend_from_slice(tail);
         any_bad
     }
 

@@ -12,7 +12,7 @@ use crate::record::decode::{RawText, RawValue};
 
 use super::testing::{Directory, Fixture, deliver, site};
 use super::*;
-use crate::delivery;
+use crate::delivery::{self, ThreadInfo};
 use crate::template::{Template, show};
 
 const FORMATS: [Format; 3] = [Format::Text, Format::Logfmt, Format::Json];
@@ -454,6 +454,36 @@ fn logged() -> impl Strategy<Value = Logged> {
         any::<u64>().prop_map(Logged::Pointer),
         (text, prop_oneof![Just(0), 1..100_000_u64]).prop_map(|(bytes, missing)| Logged::Text(bytes, missing)),
     ]
+}
+
+/// Threads that log the same statement in turn have their own lines, those too whose ids have the same place, and one that
+/// was renamed.
+#[test]
+fn lines_name_their_threads() {
+    let metadata = site(Level::INFO, "target", &["message"], None);
+    let threads = [("one", 3), ("two", 4), ("three", 11), ("renamed", 3)]
+        .map(|(name, id)| Arc::new(ThreadInfo { id, name: name.into() }));
+    for format in FORMATS {
+        let fixture = Fixture::new(format);
+        let mut lines = Lines::default();
+        let mut line = Line::new(metadata, fixture.output.style(), 0, None);
+        let text = RawText { bytes: b"text", full: 4, terminated: b"text" };
+        let order = [0, 1, 2, 1, 0, 3, 3, 2];
+        for thread in order {
+            lines.push(&mut line, 1, &threads[thread], LineMessage::Plain(text), std::iter::empty());
+        }
+        lines.hand_over(&fixture.output);
+        for (line, thread) in fixture.written().lines().zip(order) {
+            let ThreadInfo { id, name } = &*threads[thread];
+            let shown = match format {
+                Format::Text => format!("{name}[{id}]"),
+                Format::Logfmt => format!("thread={name} thread_id={id}"),
+                Format::Json => format!("\"threadName\":\"{name}\",\"threadId\":{id}"),
+            };
+            assert!(line.contains(&shown), "{line}: {shown}");
+        }
+        assert_eq!(fixture.written().lines().count(), order.len());
+    }
 }
 
 proptest! {
