@@ -80,6 +80,17 @@ fn the_program_drains_within_its_budget() {
     assert_eq!(logfusion_drain(0), 1);
     assert_eq!(logfusion_drain(u64::MAX), RECORDS - 1);
 
+    // And after each write: here every one comes with a record behind which it would be looked at.
+    let long = "x".repeat(34_000);
+    const LONG: i64 = 24;
+    assert_eq!(log(INFO, c"manual", c"short"), OK);
+    for _ in 0..LONG {
+        assert_eq!(log_text(INFO, "manual", &long), OK);
+    }
+    let first = logfusion_drain(100);
+    assert!(first <= LONG, "{first} records, all, in a budget of 100 us");
+    assert_eq!(logfusion_drain(u64::MAX), LONG + 1 - first);
+
     // A flush drains by itself.
     assert_eq!(log(INFO, c"manual", c"flushed"), OK);
     flush_all();

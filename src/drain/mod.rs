@@ -331,6 +331,9 @@ impl Drain {
         let backtraces = REQUESTS.max_level() > 0;
         // A look at the clock costs a third of a record, but who knows what other people's code takes.
         let look_every = if own.is_some() && REGISTRY.max_level() == 0 { 8 } else { 1 };
+        let ends =
+            |look: bool| crash::is_frozen() || look && deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let mut is_over = false;
         let mut taken = 0_u64;
         let mut longest = 0;
         while let Some((index, until)) = merge.next_run() {
@@ -351,20 +354,23 @@ impl Drain {
                 if is_much || lane.is_quarter_unreleased() {
                     write(output.as_deref(), lines);
                     merge.release(lanes);
+                    // A write may take longer than many records.
+                    is_over = ends(true);
                     break;
                 }
-                let may_be_over = deadline.filter(|_| (taken - 1).is_multiple_of(look_every));
-                if crash::is_frozen() || may_be_over.is_some_and(|deadline| Instant::now() >= deadline) {
-                    lane.scope.leave();
-                    delivery::leave();
-                    merge.abandon();
-                    hand_over(output.as_deref(), lines);
-                    return Pass { taken, complete: false, left: true };
+                is_over = ends((taken - 1).is_multiple_of(look_every));
+                if is_over {
+                    break;
                 }
             }
             let lane = &mut lanes[index];
             lane.scope.leave();
             delivery::leave();
+            if is_over {
+                merge.abandon();
+                hand_over(output.as_deref(), lines);
+                return Pass { taken, complete: false, left: true };
+            }
             merge.put_back(lane, index, horizon);
         }
         hand_over(output.as_deref(), lines);
