@@ -33,7 +33,6 @@ impl<T: Copy> Versioned<T> {
         let copy = *value;
         if seeded(Mistake::VersionAfterUnlock) {
             drop(value);
-            return (copy, self.version.load(Ordering::Relaxed));
         }
         (copy, self.version.load(Ordering::Relaxed))
     }
