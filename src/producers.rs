@@ -37,11 +37,11 @@ use crate::engine::{self, Engine};
 use crate::os::{self, OwnerLock, ThreadName};
 use crate::ring::{Full, LEVELS, Mark, Producer, REASONS, Reason, Reservation, Ring, Words};
 use crate::stats::Ledger;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, lock};
 use crate::versioned::Versioned;
 use std::cell::Cell;
 use std::ptr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A thread's ring, and what is known of the thread.
@@ -116,11 +116,6 @@ impl Slot {
         self.listed.rename(&name);
         self.name.set(name);
     }
-}
-
-/// Locks a mutex that no panic can leave in a wrong state.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 static ABSENT: Words = Words::ABSENT;

@@ -7,11 +7,11 @@
 //! **What is dropped.** A span whose entry finds no room is left without a record, too. The others' exits are pushed as
 //! WARN records are: a flood of lesser ones does not keep them out, and there is at most one for each span that is open.
 
-use crate::producers::{self, Dropped, lock};
+use crate::producers::{self, Dropped};
 use crate::record::encode::{ENVELOPE, write_envelope};
 use crate::record::layout::{ATTACH, EXIT};
 use crate::ring::Mark;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, lock};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;

@@ -6,9 +6,9 @@
 //! second witness that no record was skipped or read twice.
 
 use crate::delivery::ThreadInfo;
-use crate::producers::{Slot, WITHOUT_RING, lock};
+use crate::producers::{Slot, WITHOUT_RING};
 use crate::ring::{Counts, LEVELS, REASONS, Reason};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, lock};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 

@@ -18,16 +18,21 @@ pub use std::sync::atomic::{
 };
 
 #[cfg(not(logfusion_loom))]
-pub use std::sync::Mutex;
+pub use std::sync::{Mutex, MutexGuard};
 
 #[cfg(all(logfusion_loom, not(logfusion_shuttle)))]
-pub use loom::sync::Mutex;
-#[cfg(all(logfusion_loom, not(logfusion_shuttle)))]
 pub use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
-#[cfg(logfusion_shuttle)]
-pub use shuttle::sync::Mutex;
+#[cfg(all(logfusion_loom, not(logfusion_shuttle)))]
+pub use loom::sync::{Mutex, MutexGuard};
 #[cfg(logfusion_shuttle)]
 pub use shuttle::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+#[cfg(logfusion_shuttle)]
+pub use shuttle::sync::{Mutex, MutexGuard};
+
+/// Locks a mutex that no panic can leave in a wrong state.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
 
 /// In a model every step is a scheduling point of one thread: there is no compiler to hold back.
 #[cfg(logfusion_loom)]

@@ -8,8 +8,8 @@
 //! the bounds a statement uses one callsite with the target `logfusion::overflow`, and carries its target in a last field
 //! `log.target`.
 
-use crate::producers::lock;
 use crate::sites::{MOST_SITE_BYTES, MOST_SITES};
+use crate::sync::lock;
 use crate::sync::{AtomicU32, Ordering};
 use arc_swap::ArcSwapOption;
 use hashbrown::HashMap;

@@ -10,8 +10,7 @@
 //! a version that is read after the lock is let go may be that of a later value, which the keeper then never
 //! takes (loom: `VersionAfterUnlock`).
 
-use crate::sync::{AtomicU32, Mistake, Mutex, Ordering, seeded};
-use std::sync::PoisonError;
+use crate::sync::{AtomicU32, Mistake, Mutex, Ordering, lock, seeded};
 
 /// See the module.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ impl<T: Copy> Versioned<T> {
 
     /// The value, and its version.
     pub fn get(&self) -> (T, u32) {
-        let value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = lock(&self.value);
         let copy = *value;
         if seeded(Mistake::VersionAfterUnlock) {
             drop(value);
@@ -39,7 +38,7 @@ impl<T: Copy> Versioned<T> {
 
     /// Sets the value.
     pub fn set(&self, value: T) {
-        let mut current = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.value);
         *current = value;
         self.version.fetch_add(1, Ordering::Relaxed);
     }

@@ -5,10 +5,10 @@ use super::errors::fail;
 use super::status::Status;
 use super::text;
 use crate::engine;
-use crate::producers::lock;
 use crate::ring::Reason;
 use crate::stats::{self, ThreadStats};
 use crate::sync::Ordering;
+use crate::sync::lock;
 use std::ffi::{c_char, c_int};
 
 const NAME_MAX: usize = 32;

@@ -39,7 +39,7 @@ pub mod rings;
 use crate::lifecycle::lock_within;
 use crate::os;
 use crate::output::{Destination, Output};
-use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering, lock};
 use freeze::Freeze;
 use report::Report;
 use std::fs::File;
@@ -83,7 +83,7 @@ pub fn install(fd: i32, output: impl FnOnce()) -> Result<(), Refused> {
     if fd != OWN && !os::is_open(fd) {
         return Err(Refused::Descriptor(fd));
     }
-    let mut installed = INSTALLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut installed = lock(&INSTALLED);
     report::prepare();
     if fd == OWN {
         SHADOWS.store(true, Ordering::Relaxed);

@@ -10,9 +10,9 @@ use crate::config::DrainMode;
 use crate::engine::{self, Engine, STATE};
 use crate::lifecycle::lock_within;
 use crate::output::OutputStats;
-use crate::producers::{self, lock};
+use crate::producers;
 use crate::run_state::{CALLERS, RUNNING, STOPPED};
-use crate::sync::AtomicBool;
+use crate::sync::{AtomicBool, lock};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 

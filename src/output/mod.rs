@@ -22,7 +22,7 @@ mod writer;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::SystemTime;
 
 use tracing_core::Dispatch;
@@ -240,7 +240,7 @@ impl Shared {
 
     /// A panic with the lock held leaves whole lines behind: poison means nothing here.
     fn lock(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::sync::lock(&self.writer)
     }
 
     /// Appends a line, and writes the buffer if `at_once` or if it has grown too large.

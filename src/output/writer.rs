@@ -6,9 +6,10 @@
 //! first ends it.
 
 use crate::os;
+use crate::sync::lock;
 use std::io::{self, Write};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -74,7 +75,7 @@ impl Counters {
     }
 
     fn remember(&self, error: String) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        *lock(&self.last_error) = Some(error);
     }
 
     pub(super) fn stats(&self) -> OutputStats {
@@ -84,7 +85,7 @@ impl Counters {
             errors: self.errors.load(Ordering::Relaxed),
             rotations: self.rotations.load(Ordering::Relaxed),
             rotation_errors: self.rotation_errors.load(Ordering::Relaxed),
-            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            last_error: lock(&self.last_error).clone(),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::c_api::status::Status;
 use crate::c_api::{boundary, text};
 use crate::lifecycle::lock_within;
 use crate::os::HostGuard;
-use crate::producers::lock;
+use crate::sync::lock;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection};
 use std::collections::HashMap;
