@@ -84,10 +84,11 @@ impl Slot {
         if !self.lock() {
             return false;
         }
-        self.ring.renew();
         let name = os::thread_name();
         (self.thread_id, self.name, self.ledger) = (os::thread_id(), Versioned::new(name), Ledger::default());
         self.listed.turn_to(self.thread_id, &name);
+        // Last: until then a crash handler sees no ring here, and so no thread that is not its owner.
+        self.ring.renew();
         true
     }
 
@@ -423,7 +424,7 @@ impl Engine {
             return false;
         }
         if self.settings().drain == DrainMode::Manual {
-            slot.ring.populate_rest();
+            slot.ring.populate(Ring::FIRST.min(slot.ring.capacity())..slot.ring.capacity());
         }
         self.new_slots.push(slot);
         // The drain thread populates the rest, before a thread that begins with a burst comes there.

@@ -44,9 +44,12 @@ pub struct Lane {
     pub backtrace: Backtrace,
     /// What is around its records.
     pub scope: Scope,
-    /// All pages of its ring are there, or asked for.
-    is_populated: bool,
+    /// So much of its ring's buffer has its pages.
+    populated: usize,
 }
+
+/// So much of a ring is populated at a time: it takes some 400 µs, for which records and a flush may have to wait.
+const PIECE: usize = 1 << 20;
 
 impl Lane {
     /// The lane of a slot.
@@ -55,20 +58,24 @@ impl Lane {
     ///
     /// A slot has one lane, made by whoever holds the drain's lock.
     pub unsafe fn new(slot: Arc<Slot>, is_populated: bool) -> Self {
+        let populated = if is_populated { slot.ring.capacity() } else { Ring::FIRST };
         let thread = Arc::new(describe(&slot));
         // SAFETY: the caller's promise, one consumer a ring.
         let consumer = unsafe { Consumer::new(SlotRing(slot)) };
         let (backtrace, scope) = (Backtrace::default(), Scope::default());
-        Self { consumer, thread, reported: [0; LEVELS], backtrace, scope, is_populated }
+        Self { consumer, thread, reported: [0; LEVELS], backtrace, scope, populated }
     }
 
-    /// Populates the ring's pages, if they are not there yet. Returns whether there was anything to do.
-    pub fn populate(&mut self) -> bool {
-        let was_populated = std::mem::replace(&mut self.is_populated, true);
-        if !was_populated {
-            self.slot().ring.populate_rest();
+    /// Populates more of the ring, if any of it is not yet. Returns whether there was anything to do.
+    pub fn populate_more(&mut self) -> bool {
+        let ring = self.consumer.ring();
+        let is_left = self.populated < ring.capacity();
+        if is_left {
+            let end = ring.capacity().min(self.populated + PIECE);
+            ring.populate(self.populated..end);
+            self.populated = end;
         }
-        !was_populated
+        is_left
     }
 
     /// The slot.

@@ -53,13 +53,14 @@ impl Merge {
     /// Takes the lanes of new threads and snapshots all.
     pub fn begin(&mut self, lanes: &mut Vec<Lane>, take_new: impl FnOnce(&mut Vec<Lane>)) -> Horizon {
         self.heap.clear();
+        // Empty, unless the pass before ended by a panic.
+        self.end(lanes);
         let until = crate::clock::ticks();
         crate::clock::COARSE.set(until);
         // The processor reads its counter when it likes, before loads that come earlier too: the heads come between.
         crate::os::counter_fence();
         // A new thread's first record can be the cause of one behind a head: its ring is taken behind the clock as well.
         take_new(lanes);
-        self.active.clear();
         self.active.extend(lanes.iter_mut().enumerate().filter_map(|(index, lane)| lane.snapshot().then_some(index)));
         crate::os::counter_fence();
         let horizon = Horizon { until, now: crate::clock::ticks() };

@@ -9,6 +9,8 @@
 //! 4. Write the formatted text; only then give the records' bytes back to their producers. What a crash handler finds in a ring
 //!    was not written yet.
 //! 5. Say to those who flush how far the pass came.
+//! 6. Look after the rings and the subscriber, for a limited time, unless a crash handler waits for the pass to end: what it
+//!    reads must stay.
 //!
 //! Promised: for each thread the order of its calls; across threads the order of the clocks among the records of one pass.
 //!
@@ -192,14 +194,6 @@ impl Drain {
                 self.report_errors(engine);
             }
             self.write_out(engine);
-            self.populate_one();
-            if self.new_lanes >= MOST_NEW_LANES.max(self.lanes.len() / 4) {
-                self.retire(engine);
-            }
-            if self.next_chores.is_none_or(|next| Instant::now() >= next) {
-                self.chores(engine);
-                self.write_out(engine);
-            }
             pass
         });
         // What a complete pass leaves, the next one takes.
@@ -211,7 +205,29 @@ impl Drain {
                 self.end_operations(engine, ended);
             }
         }
+        if !crash::is_frozen() {
+            self.look_after(engine);
+        }
         pass
+    }
+
+    /// What a pass does beside delivering, which nobody waits for.
+    fn look_after(&mut self, engine: &'static Engine) {
+        self.populate_more();
+        let many_are_new = self.new_lanes >= MOST_NEW_LANES.max(self.lanes.len() / 4);
+        let chores_are_due = self.next_chores.is_none_or(|next| Instant::now() >= next);
+        if many_are_new || chores_are_due {
+            producers::deliver(engine, || {
+                let _scope = set_default(&WRAPPER);
+                if many_are_new {
+                    self.retire(engine);
+                }
+                if chores_are_due {
+                    self.chores(engine);
+                }
+                self.write_out(engine);
+            });
+        }
     }
 
     /// The last passes of a run. Two do: the first takes everything that was pushed before the stop, the second what was
@@ -233,6 +249,7 @@ impl Drain {
     fn is_urgent(&mut self, engine: &Engine) -> bool {
         let any = engine.settings().wake_on_error;
         engine.stopping().load(Ordering::Relaxed)
+            || self.unpopulated
             || !engine.new_slots.is_empty()
             || self.lanes.iter_mut().any(|lane| lane.is_half_full() || any && lane.has_more())
     }
@@ -281,10 +298,10 @@ impl Drain {
         }
     }
 
-    /// Populates the rest of one new ring a pass: it takes some 400 µs for 1 MiB.
-    fn populate_one(&mut self) {
+    /// Populates a piece of one new ring.
+    fn populate_more(&mut self) {
         if self.unpopulated {
-            self.unpopulated = self.lanes.iter_mut().rev().any(Lane::populate);
+            self.unpopulated = self.lanes.iter_mut().rev().any(Lane::populate_more);
         }
     }
 

@@ -3,6 +3,7 @@
 use super::producer::{LEVELS, ProducerWords, REASONS};
 use crate::sync::AtomicU64;
 use std::io;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 #[cfg(not(logfusion_loom))]
@@ -97,10 +98,10 @@ impl Ring {
 
     /// So much of a new ring's buffer is populated by its thread: a fault there would wait on the fast path, but all of
     /// 1 MiB takes 400 µs.
-    const FIRST: usize = 128 << 10;
+    pub const FIRST: usize = 128 << 10;
 
     /// A ring of `capacity` bytes, a power of two and at least [`MIN_CAPACITY`](super::MIN_CAPACITY). Its first pages are
-    /// populated, the others by [`populate_rest`](Self::populate_rest).
+    /// populated, the others by [`populate`](Self::populate).
     pub fn new(capacity: usize) -> io::Result<Self> {
         Self::starting_at(capacity, 0)
     }
@@ -120,10 +121,11 @@ impl Ring {
         self.storage.populate(0..Self::WORDS + self.capacity.min(Self::FIRST));
     }
 
-    /// Populates what a new or renewed ring has not. Any thread may do it, while the ring is in use.
-    pub fn populate_rest(&self) {
+    /// Populates a part of the buffer, of which a new or renewed ring has the [`FIRST`](Self::FIRST) bytes. Any thread may do
+    /// it, while the ring is in use.
+    pub fn populate(&self, Range { start, end }: Range<usize>) {
         // Where the kernel cannot, its pages come with their first writes.
-        _ = self.storage.populate_shared(Self::WORDS + self.capacity.min(Self::FIRST)..Self::WORDS + self.capacity);
+        _ = self.storage.populate_shared(Self::WORDS + start..Self::WORDS + end);
     }
 
     /// Returns the pages of an unused ring to the system. It must be [`renew`](Self::renew)ed before it is used again.
