@@ -10,6 +10,7 @@ use crate::os::HostGuard;
 use crate::producers;
 use crate::record::encode::{Dynamic, Field, Text, Value};
 use crate::record::layout::{MAX_FIELDS, MAX_NAME};
+use crate::ring::Mark;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -231,7 +232,7 @@ impl Statement {
 
     /// Pushes the record. Without a text, a field `message` is the message.
     pub fn push(self, target: impl AsRef<[u8]>, message: Option<Ready<'_>>, fields: &[(&'static str, Ready<'_>)]) {
-        let producer = producers::current();
+        let producer = producers::current(Mark::here());
         let limit = producer.max_record();
         let mut text = message.as_ref().and_then(|message| message.value(limit));
         let mut values: SmallVec<[Field<'_>; MAX_FIELDS]> = SmallVec::new();

@@ -142,20 +142,20 @@ pub fn for_statements() -> Option<&'static Words> {
     (!ptr::eq(words, &ABSENT) && !DELIVERING.get() && crate::clock::is_counter()).then_some(words)
 }
 
-/// The calling thread's producer.
+/// The calling thread's producer, for pushes from `mark`.
 #[inline(always)]
-pub fn current() -> Producer<'static> {
+pub fn current(mark: Mark) -> Producer<'static> {
     // SAFETY: the words are the calling thread's own (or ABSENT): only `attach` and `deliver` set the pointer. Their
     // slot is kept by the drain until the thread is gone, or for ever.
     let producer = unsafe { Producer::new(WORDS.get()) };
-    if producer.is_absent() { attach() } else { producer }
+    if producer.is_absent() { attach() } else { producer }.at(mark)
 }
 
 /// The calling thread's producer, or one that never has room: for a push that [`current`]'s follows if it fails.
 #[inline(always)]
-pub fn at_hand() -> Producer<'static> {
+pub fn at_hand(mark: Mark) -> Producer<'static> {
     // SAFETY: as in `current`.
-    unsafe { Producer::new(WORDS.get()) }
+    unsafe { Producer::new(WORDS.get()) }.at(mark)
 }
 
 /// The record was not accepted; it has been counted.
@@ -170,18 +170,7 @@ pub fn push(
     size: usize,
     write: impl FnOnce(&mut [u8], u64),
 ) -> Result<(), Dropped> {
-    push_at(producer, level, size, Mark::here(), write)
-}
-
-/// As [`push`], for a statement elsewhere.
-pub fn push_at(
-    producer: Producer<'static>,
-    level: u32,
-    size: usize,
-    mark: Mark,
-    write: impl FnOnce(&mut [u8], u64),
-) -> Result<(), Dropped> {
-    let mut reservation = reserve_at(producer, level, size, mark)?;
+    let mut reservation = reserve(producer, level, size)?;
     let ticks = reservation.ticks();
     write(reservation.bytes(), ticks);
     publish(reservation, level, 1);
@@ -190,21 +179,12 @@ pub fn push_at(
 
 /// Reserves room, waiting for it where the policy says so. A refused record has been counted.
 pub fn reserve(producer: Producer<'static>, level: u32, size: usize) -> Result<Reservation<'static>, Dropped> {
-    reserve_at(producer, level, size, Mark::here())
-}
-
-fn reserve_at(
-    producer: Producer<'static>,
-    level: u32,
-    size: usize,
-    mark: Mark,
-) -> Result<Reservation<'static>, Dropped> {
     if let Some(reservation) = producer.reserve_fast(size) {
         return Ok(reservation);
     }
-    match producer.reserve_at(size, level, mark) {
+    match producer.reserve(size, level) {
         Ok(reservation) => Ok(reservation),
-        Err(full) => reserve_slowly(producer, level, size, mark, full),
+        Err(full) => reserve_slowly(producer, level, size, full),
     }
 }
 
@@ -237,12 +217,11 @@ fn reserve_slowly(
     producer: Producer<'static>,
     level: u32,
     size: usize,
-    mark: Mark,
     full: Full,
 ) -> Result<Reservation<'static>, Dropped> {
     let _errno = os::HostGuard::new();
     let reason = match full {
-        Full::Full => match wait_for_room(producer, level, size, mark) {
+        Full::Full => match wait_for_room(producer, level, size) {
             Ok(reservation) => return Ok(reservation),
             Err(reason) => reason,
         },
@@ -259,12 +238,7 @@ fn reserve_slowly(
 }
 
 /// The blocking policy: looks again until there is room or the time is over. The drain never waits for itself.
-fn wait_for_room(
-    producer: Producer<'static>,
-    level: u32,
-    size: usize,
-    mark: Mark,
-) -> Result<Reservation<'static>, Reason> {
+fn wait_for_room(producer: Producer<'static>, level: u32, size: usize) -> Result<Reservation<'static>, Reason> {
     let Overflow::Block(limit) = engine::current().settings().overflow else { return Err(Reason::Full) };
     if DELIVERING.get() || crate::callbacks::is_inside() {
         return Err(Reason::Full);
@@ -281,7 +255,7 @@ fn wait_for_room(
             return Err(Reason::Timeout);
         }
         std::thread::sleep(rest.min(left));
-        match producer.reserve_at(size, level, mark) {
+        match producer.reserve(size, level) {
             Ok(reservation) => return Ok(reservation),
             Err(Full::Full) => rest = (rest * 2).min(Duration::from_millis(1)),
             Err(_) => return Err(Reason::Reentered),
@@ -321,7 +295,7 @@ fn try_attach() -> Option<&'static Slot> {
 
 /// Names the calling thread; an empty name is the operating system's. `false`: there is no memory for its ring.
 pub fn set_thread_name(name: &str) -> bool {
-    if current().is_absent() {
+    if current(Mark::here()).is_absent() {
         return false;
     }
     // SAFETY: the slot of a thread that is attached is kept by the drain until the thread is gone.

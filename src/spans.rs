@@ -10,7 +10,7 @@
 use crate::producers::{self, Dropped};
 use crate::record::encode::{ENVELOPE, write_envelope};
 use crate::record::layout::{ATTACH, EXIT};
-use crate::ring::Mark;
+use crate::ring::{Mark, Producer};
 use crate::sync::{AtomicU64, Ordering, lock};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -96,11 +96,11 @@ pub enum NotEntered {
 
 /// Enters a span, by an envelope of this kind. `level`, `size` and `write` are those of what is inside.
 pub fn enter(
+    producer: Producer<'static>,
     kind: u32,
     level: u32,
     name: &[u8],
     size: usize,
-    mark: Mark,
     write: impl FnOnce(&mut [u8], u64),
 ) -> Result<Token, NotEntered> {
     STACK.with(|stack| {
@@ -108,8 +108,7 @@ pub fn enter(
         let place = stack.open.get(depth).ok_or(NotEntered::TooDeep)?;
         let id = stack.last_id.get().wrapping_add(1);
         stack.last_id.set(id);
-        let producer = producers::current();
-        let pushed = producers::push_at(producer, level, ENVELOPE + size, mark, |out, ticks| {
+        let pushed = producers::push(producer, level, ENVELOPE + size, |out, ticks| {
             write(write_envelope(out, kind, ticks, depth as u32, id), ticks);
         });
         place.set(Open::new(id, name, pushed.is_ok()));
@@ -120,7 +119,7 @@ pub fn enter(
 }
 
 /// Leaves a span, and all that were entered inside of it.
-pub fn exit(token: u64) -> Result<(), NotOpen> {
+pub fn exit(token: u64, mark: Mark) -> Result<(), NotOpen> {
     STACK.with(|stack| {
         let (depth, id) = (token as u32 as usize, (token >> 32) as u32);
         let place = depth.checked_sub(1).filter(|_| depth <= stack.depth.get()).ok_or(NotOpen)?;
@@ -130,7 +129,7 @@ pub fn exit(token: u64) -> Result<(), NotOpen> {
         let is_known = stack.open[place..stack.depth.get()].iter().any(|open| open.get().is_accepted);
         stack.depth.set(place);
         if is_known {
-            let producer = producers::current();
+            let producer = producers::current(mark);
             // Where even this is dropped, the thread's next entry tells the drain as much.
             _ = producers::push(producer, WARN, ENVELOPE, |out, ticks| {
                 write_envelope(out, EXIT, ticks, place as u32, id);
@@ -141,8 +140,13 @@ pub fn exit(token: u64) -> Result<(), NotOpen> {
 }
 
 /// Pushes a change of the thread's context, an envelope of this kind around a record.
-pub fn change_context(kind: u32, size: usize, write: impl FnOnce(&mut [u8], u64)) -> Result<(), Dropped> {
-    producers::push(producers::current(), INFO, ENVELOPE + size, |out, ticks| {
+pub fn change_context(
+    producer: Producer<'static>,
+    kind: u32,
+    size: usize,
+    write: impl FnOnce(&mut [u8], u64),
+) -> Result<(), Dropped> {
+    producers::push(producer, INFO, ENVELOPE + size, |out, ticks| {
         write(write_envelope(out, kind, ticks, 0, 0), ticks);
     })
 }
@@ -179,7 +183,9 @@ static LAST_ATTACHED: AtomicU64 = AtomicU64::new(0);
 pub fn attach(span: tracing::Span) -> Result<Token, NotEntered> {
     let number = LAST_ATTACHED.fetch_add(1, Ordering::Relaxed) + 1;
     lock(&ATTACHED).insert(number, span);
-    let token = enter(ATTACH, INFO, b"", 8, Mark::here(), |out, _| out.copy_from_slice(&number.to_le_bytes()));
+    let token = enter(producers::current(Mark::here()), ATTACH, INFO, b"", 8, |out, _| {
+        out.copy_from_slice(&number.to_le_bytes())
+    });
     let is_accepted = STACK.with(|stack| {
         let innermost = stack.depth.get().checked_sub(1).map(|place| stack.open[place].get());
         token.is_ok() && innermost.is_some_and(|open| open.is_accepted)
@@ -207,7 +213,7 @@ impl Drop for AttachedSpan {
     fn drop(&mut self) {
         if let Some(token) = self.token.take() {
             // Left already, if one around it was.
-            _ = exit(token.get());
+            _ = exit(token.get(), Mark::here());
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::engine;
 use crate::producers;
 use crate::record::encode::SharedTarget;
 use crate::record::layout::MAX_NAME;
-use crate::ring::Producer;
+use crate::ring::{Mark, Producer};
 use std::ffi::{c_char, c_int};
 
 /// `logfusion_entry`.
@@ -34,6 +34,7 @@ const NAME: &str = "logfusion_log_batch";
 /// `entries` is NULL or points to `count` entries whose texts are as `logfusion_log_n` wants them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn logfusion_log_batch(entries: *const CEntry, count: usize) -> isize {
+    let mark = Mark::here();
     boundary(Status::Internal.code() as isize, || {
         if count == 0 {
             return 0;
@@ -45,7 +46,7 @@ pub unsafe extern "C" fn logfusion_log_batch(entries: *const CEntry, count: usiz
             return fail(Status::Size, format_args!("{NAME}: count is {count}; nothing was logged")) as isize;
         }
         // SAFETY: not NULL, and `count * size` does not overflow; the rest is the caller's promise.
-        unsafe { log_all(producers::current(), entries, count) as isize }
+        unsafe { log_all(producers::current(mark), entries, count) as isize }
     })
 }
 

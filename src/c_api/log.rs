@@ -2,14 +2,14 @@
 
 use super::errors::fail;
 use super::status::Status;
-use super::{boundary, text};
+use super::{boundary, marked_boundary, text};
 use crate::callbacks::CField;
 use crate::engine;
 use crate::os;
 use crate::producers::{self, Dropped};
 use crate::record::encode::{Dynamic, Field, Text, Value, plain_size, write_plain};
 use crate::record::layout::MAX_FIELDS;
-use crate::ring::Producer;
+use crate::ring::{Mark, Producer};
 use smallvec::SmallVec;
 use std::ffi::{c_char, c_int};
 
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn logfusion_log(level: c_int, target: *const c_char, mess
             return Status::Ok.code();
         }
         // SAFETY: the caller's promises.
-        return unsafe { log(level, target, message) };
+        return unsafe { log(level, target, message, Mark::here()) };
     }
     // SAFETY: the caller's promises.
     unsafe { log_short(level, target, message) }
@@ -133,6 +133,7 @@ pub unsafe extern "C" fn logfusion_log(level: c_int, target: *const c_char, mess
 /// As [`logfusion_log`]; the level is not above 5.
 #[inline(never)]
 unsafe extern "C" fn log_short(level: c_int, target: *const c_char, message: *const c_char) -> c_int {
+    let mark = Mark::here();
     boundary(Status::Internal.code(), || {
         if level > 0 && !target.is_null() && !message.is_null() {
             // SAFETY: not NULL, so the caller promises NUL-terminated strings.
@@ -142,13 +143,13 @@ unsafe extern "C" fn log_short(level: c_int, target: *const c_char, message: *co
                 let target = unsafe { std::slice::from_raw_parts(target.cast(), target_len) };
                 // SAFETY: as above.
                 let message = unsafe { std::slice::from_raw_parts(message.cast(), message_len) };
-                if push_at_once(producers::at_hand(), level as u32, target, message) {
+                if push_at_once(producers::at_hand(mark), level as u32, target, message) {
                     return Status::Ok.code();
                 }
             }
         }
         // SAFETY: the caller's promises.
-        unsafe { log(level, target, message) }
+        unsafe { log(level, target, message, mark) }
     })
 }
 
@@ -157,7 +158,7 @@ unsafe extern "C" fn log_short(level: c_int, target: *const c_char, message: *co
 /// As [`logfusion_log`].
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn log(level: c_int, target: *const c_char, message: *const c_char) -> c_int {
+unsafe extern "C" fn log(level: c_int, target: *const c_char, message: *const c_char, mark: Mark) -> c_int {
     const NAME: &str = "logfusion_log";
     boundary(Status::Internal.code(), || {
         if message.is_null() {
@@ -169,7 +170,7 @@ unsafe extern "C" fn log(level: c_int, target: *const c_char, message: *const c_
         if !engine::wants(level) {
             return so_far;
         }
-        let producer = producers::current();
+        let producer = producers::current(mark);
         // SAFETY: not NULL, and the caller promises a NUL-terminated string.
         let message = unsafe { text::terminated(message, producer.max_record()) };
         push_plain(producer, level, target, message, so_far)
@@ -196,13 +197,16 @@ pub unsafe extern "C" fn logfusion_log_n(
     message_length: usize,
 ) -> c_int {
     const NAME: &str = "logfusion_log_n";
+    let mark = Mark::here();
     boundary(Status::Internal.code(), || {
         // SAFETY: the caller's promises.
         let entry = unsafe { Entry::read(NAME, level, (target, target_length), (message, message_length)) };
         match entry {
             Err(status) => status,
             Ok((entry, so_far)) if !engine::wants(entry.level) => so_far,
-            Ok((entry, so_far)) => push_plain(producers::current(), entry.level, entry.target, entry.message, so_far),
+            Ok((entry, so_far)) => {
+                push_plain(producers::current(mark), entry.level, entry.target, entry.message, so_far)
+            }
         }
     })
 }
@@ -267,7 +271,7 @@ pub unsafe extern "C" fn logfusion_log_fields(
     count: usize,
 ) -> c_int {
     const NAME: &str = "logfusion_log_fields";
-    boundary(Status::Internal.code(), || {
+    marked_boundary(Status::Internal.code(), |mark| {
         if message.is_null() {
             return no_message(NAME);
         }
@@ -282,7 +286,7 @@ pub unsafe extern "C" fn logfusion_log_fields(
         if !engine::wants(level) {
             return so_far;
         }
-        let producer = producers::current();
+        let producer = producers::current(mark);
         // SAFETY: not NULL, and the caller promises a NUL-terminated string.
         let message = unsafe { text::terminated(message, producer.max_record()) };
         push(producer, level, target, message, &mut values, so_far)

@@ -39,6 +39,7 @@ pub use stats::*;
 pub use status::*;
 pub(crate) use text::terminated;
 
+use crate::ring::Mark;
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -50,6 +51,17 @@ fn boundary<R>(otherwise: R, f: impl FnOnce() -> R) -> R {
         Ok(result) => result,
         Err(_) => panicked(otherwise),
     }
+}
+
+/// As [`boundary`], for an entry that pushes: it tells `f`, whose frame may be large, where on the stack that entry is.
+#[inline(always)]
+fn marked_boundary<R>(otherwise: R, f: impl FnOnce(Mark) -> R) -> R {
+    #[inline(never)]
+    fn in_its_own_frame<R>(f: impl FnOnce(Mark) -> R, mark: Mark) -> R {
+        f(mark)
+    }
+    let mark = Mark::here();
+    boundary(otherwise, || in_its_own_frame(f, mark))
 }
 
 #[cold]

@@ -5,7 +5,7 @@
 
 use super::errors::fail;
 use super::status::Status;
-use super::{boundary, log, text};
+use super::{log, marked_boundary, text};
 use crate::engine;
 use crate::producers;
 use crate::record::encode::TextInPlace;
@@ -39,8 +39,8 @@ pub unsafe extern "C" fn logfusion_reserve(
     granted: *mut usize,
 ) -> c_int {
     const NAME: &str = "logfusion_reserve";
-    let mark = Mark::of_function();
-    boundary(Status::Internal.code(), || {
+    let parked = Mark::of_function();
+    marked_boundary(Status::Internal.code(), |mark| {
         if !text.is_null() {
             // SAFETY: the caller promises that it is writable.
             unsafe { text.write_unaligned(std::ptr::null_mut()) };
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn logfusion_reserve(
         if !engine::wants(level) {
             return so_far;
         }
-        let producer = producers::current();
+        let producer = producers::current(mark);
         // In the smallest rings the longest targets would leave no room.
         let target = &target[..target.len().min(producer.max_record() / 4)];
         let around = TextInPlace::measure(level, target, 0).reserve() + 8;
@@ -67,12 +67,12 @@ pub unsafe extern "C" fn logfusion_reserve(
         };
         if OPEN.get().is_some() {
             // It is not open any more, or this one would have been re-entrant: count it.
-            take_open();
+            take_open(mark);
         }
         let bytes = reservation.bytes();
         record.write_before(bytes, target);
         let place = bytes[record.text_offset()..].as_mut_ptr();
-        OPEN.set(Some(Open { parked: reservation.park(mark), record, level }));
+        reservation.park(parked, |parked| OPEN.set(Some(Open { parked, record, level })));
         // SAFETY: both were found not NULL, and the caller promises that they are writable.
         unsafe {
             text.write_unaligned(place.cast());
@@ -83,18 +83,20 @@ pub unsafe extern "C" fn logfusion_reserve(
 }
 
 /// Takes the open record up again.
-fn resume(function: &str) -> Result<(Reservation<'static>, Open), c_int> {
-    take_open().ok_or_else(|| fail(Status::Invalid, format_args!("{function}: no record is open on this thread")))
+fn resume(function: &str, mark: Mark) -> Result<(Reservation<'static>, Open), c_int> {
+    take_open(mark).ok_or_else(|| fail(Status::Invalid, format_args!("{function}: no record is open on this thread")))
 }
 
 /// The open record, if there is one. One that was lost to a jump, or to a call from a frame far up, is counted.
-fn take_open() -> Option<(Reservation<'static>, Open)> {
-    let open = OPEN.take()?;
+fn take_open(mark: Mark) -> Option<(Reservation<'static>, Open)> {
+    let open = OPEN.get()?;
     // SAFETY: `OPEN` is the thread's own, and its ring is kept until the thread is gone; a fork wipes it, and `resume`
     // finds it so.
-    let reservation = unsafe { open.parked.resume() };
+    let reservation = unsafe { open.parked.resume(mark) };
+    // Behind its mark, as in `logfusion_reserve`.
+    OPEN.set(None);
     if reservation.is_none() {
-        producers::current().count_drop(open.level, Reason::Other);
+        producers::current(mark).count_drop(open.level, Reason::Other);
     }
     reservation.map(|reservation| (reservation, open))
 }
@@ -103,14 +105,14 @@ fn take_open() -> Option<(Reservation<'static>, Open)> {
 #[unsafe(no_mangle)]
 pub extern "C" fn logfusion_commit(length: usize) -> c_int {
     const NAME: &str = "logfusion_commit";
-    boundary(Status::Internal.code(), || {
-        let (mut reservation, open) = match resume(NAME) {
+    marked_boundary(Status::Internal.code(), |mark| {
+        let (mut reservation, open) = match resume(NAME, mark) {
             Ok(resumed) => resumed,
             Err(status) => return status,
         };
         if length > text::MOST {
             drop(reservation);
-            producers::current().count_drop(open.level, Reason::Other);
+            producers::current(mark).count_drop(open.level, Reason::Other);
             return fail(Status::Size, format_args!("{NAME}: length is {length}; the record was dropped"));
         }
         let ticks = reservation.ticks();
@@ -125,8 +127,8 @@ pub extern "C" fn logfusion_commit(length: usize) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn logfusion_cancel(reason: c_int) -> c_int {
     const NAME: &str = "logfusion_cancel";
-    boundary(Status::Internal.code(), || {
-        let (reservation, open) = match resume(NAME) {
+    marked_boundary(Status::Internal.code(), |mark| {
+        let (reservation, open) = match resume(NAME, mark) {
             Ok(resumed) => resumed,
             Err(status) => return status,
         };
@@ -134,7 +136,7 @@ pub extern "C" fn logfusion_cancel(reason: c_int) -> c_int {
         if reason == Status::Ok.code() {
             return reason;
         }
-        producers::current().count_drop(open.level, Reason::Other);
+        producers::current(mark).count_drop(open.level, Reason::Other);
         if reason > 0 {
             return fail(Status::Invalid, format_args!("{NAME}: {reason} is not a status; the record was dropped"));
         }

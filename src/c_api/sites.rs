@@ -227,19 +227,18 @@ pub unsafe extern "C" fn logfusion_site_push(
         let mut all = Values::new();
         // SAFETY: the caller's promises.
         unsafe { site.read(values, &mut all) };
-        let producer = producers::current();
-        let mark = Mark::of_statement(mark.addr());
+        let producer = producers::current(Mark::of_statement(mark.addr()));
         let level = site.level();
         let number = word & !CALL;
         let limit = producer.max_record();
         if number >= FIRST_SITE {
             let record = OfSite::measure(number, &mut all, limit);
-            _ = producers::push_at(producer, level, record.size(), mark, |out, ticks| record.write(out, ticks));
+            _ = producers::push(producer, level, record.size(), |out, ticks| record.write(out, ticks));
         } else {
             // SAFETY: the site is one of the macros.
             let (target, message, mut pairs) = unsafe { site.pairs(&all) };
             let record = Dynamic::measure(level, target, Text::new(message), &mut pairs, limit).templated();
-            _ = producers::push_at(producer, level, record.size(), mark, |out, ticks| record.write(out, ticks));
+            _ = producers::push(producer, level, record.size(), |out, ticks| record.write(out, ticks));
         }
         if let Some(words) = producers::for_statements().filter(|_| !here.is_null()) {
             // SAFETY: not NULL, and the caller promises that it is writable.

@@ -4,13 +4,13 @@ use super::errors::fail;
 use super::log::{level, read_fields, target_of};
 use super::sites::{CSite, CSiteValue, Values};
 use super::status::Status;
-use super::{boundary, text};
+use super::{boundary, marked_boundary, text};
 use crate::callbacks::CField;
 use crate::engine;
 use crate::producers::{self, Dropped};
 use crate::record::encode::{Dynamic, ENVELOPE, Field, OfSite, Text, Value};
 use crate::record::layout::{CLEAR, ENTER, FIRST_SITE, SET};
-use crate::ring::Mark;
+use crate::ring::{Mark, Producer};
 use crate::spans::{self, MOST_SPANS, NotEntered, Token};
 use crate::static_sites::CALL;
 use std::ffi::{c_char, c_int, c_void};
@@ -19,8 +19,8 @@ use std::ffi::{c_char, c_int, c_void};
 const INFO: u32 = 3;
 
 /// What a span is described in may take so much of a ring.
-fn limit() -> usize {
-    producers::current().max_record().saturating_sub(ENVELOPE)
+fn limit(producer: Producer<'_>) -> usize {
+    producer.max_record().saturating_sub(ENVELOPE)
 }
 
 fn number(function: &str, entered: Result<Token, NotEntered>) -> u64 {
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn logfusion_span_enter(
     count: usize,
 ) -> u64 {
     const NAME: &str = "logfusion_span_enter";
-    boundary(0, || {
+    marked_boundary(0, |mark| {
         if name.is_null() {
             fail(Status::Null, format_args!("{NAME}: name is NULL; no span is entered"));
             return 0;
@@ -65,13 +65,10 @@ pub unsafe extern "C" fn logfusion_span_enter(
         }
         // SAFETY: not NULL, and the caller promises a NUL-terminated string.
         let name = Text::new(unsafe { text::name(name) });
-        let record = Dynamic::measure(level, target, name, &mut fields, limit());
-        number(
-            NAME,
-            spans::enter(ENTER, level, name.bytes(), record.size(), Mark::here(), |out, ticks| {
-                record.write(out, ticks)
-            }),
-        )
+        let producer = producers::current(mark);
+        let record = Dynamic::measure(level, target, name, &mut fields, limit(producer));
+        let write = |out: &mut [u8], ticks| record.write(out, ticks);
+        number(NAME, spans::enter(producer, ENTER, level, name.bytes(), record.size(), write))
     })
 }
 
@@ -99,16 +96,16 @@ pub unsafe extern "C" fn logfusion_site_span_enter(
         unsafe { site.read(values, &mut all) };
         // SAFETY: the site is one of the macros.
         let name = unsafe { site.message() };
-        let (level, mark) = (site.level(), Mark::of_statement(mark.addr()));
+        let (level, producer) = (site.level(), producers::current(Mark::of_statement(mark.addr())));
         let kind = word & !CALL;
         let entered = if kind >= FIRST_SITE {
-            let record = OfSite::measure(kind, &mut all, limit());
-            spans::enter(ENTER, level, name, record.size(), mark, |out, ticks| record.write(out, ticks))
+            let record = OfSite::measure(kind, &mut all, limit(producer));
+            spans::enter(producer, ENTER, level, name, record.size(), |out, ticks| record.write(out, ticks))
         } else {
             // SAFETY: the site is one of the macros.
             let (target, _, mut fields) = unsafe { site.pairs(&all) };
-            let record = Dynamic::measure(level, target, Text::new(name), &mut fields, limit());
-            spans::enter(ENTER, level, name, record.size(), mark, |out, ticks| record.write(out, ticks))
+            let record = Dynamic::measure(level, target, Text::new(name), &mut fields, limit(producer));
+            spans::enter(producer, ENTER, level, name, record.size(), |out, ticks| record.write(out, ticks))
         };
         number(NAME, entered)
     })
@@ -128,7 +125,7 @@ pub extern "C" fn logfusion_span_attach() -> u64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn logfusion_span_exit(span: u64) -> c_int {
     const NAME: &str = "logfusion_span_exit";
-    boundary(Status::Internal.code(), || match spans::exit(span) {
+    marked_boundary(Status::Internal.code(), |mark| match spans::exit(span, mark) {
         _ if span == 0 => Status::Ok.code(),
         Ok(()) => Status::Ok.code(),
         Err(spans::NotOpen) => fail(
@@ -148,19 +145,20 @@ pub extern "C" fn logfusion_span_exit(span: u64) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn logfusion_context_set(key: *const c_char, value: *const c_char) -> c_int {
     const NAME: &str = "logfusion_context_set";
-    boundary(Status::Internal.code(), || {
+    marked_boundary(Status::Internal.code(), |mark| {
         if key.is_null() || value.is_null() {
             let which = if key.is_null() { "key" } else { "value" };
             return fail(Status::Null, format_args!("{NAME}: {which} is NULL; the context is as it was"));
         }
+        let producer = producers::current(mark);
         // SAFETY: not NULL, and the caller promises NUL-terminated strings.
-        let (key, value) = unsafe { (text::name(key), text::terminated(value, limit())) };
+        let (key, value) = unsafe { (text::name(key), text::terminated(value, limit(producer))) };
         if key.is_empty() {
             return fail(Status::Invalid, format_args!("{NAME}: key is empty; the context is as it was"));
         }
         let mut fields = [Field { name: key, value: Value::Text(value) }];
-        let record = Dynamic::measure(INFO, b"", Text::new(b""), &mut fields, limit());
-        status(spans::change_context(SET, record.size(), |out, ticks| record.write(out, ticks)))
+        let record = Dynamic::measure(INFO, b"", Text::new(b""), &mut fields, limit(producer));
+        status(spans::change_context(producer, SET, record.size(), |out, ticks| record.write(out, ticks)))
     })
 }
 
@@ -172,7 +170,7 @@ pub unsafe extern "C" fn logfusion_context_set(key: *const c_char, value: *const
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn logfusion_context_clear(key: *const c_char) -> c_int {
     const NAME: &str = "logfusion_context_clear";
-    boundary(Status::Internal.code(), || {
+    marked_boundary(Status::Internal.code(), |mark| {
         let mut name: &[u8] = b"";
         if !key.is_null() {
             // SAFETY: not NULL, and the caller promises a NUL-terminated string.
@@ -181,8 +179,9 @@ pub unsafe extern "C" fn logfusion_context_clear(key: *const c_char) -> c_int {
                 return fail(Status::Invalid, format_args!("{NAME}: key is empty; NULL removes all keys"));
             }
         }
-        let record = Dynamic::measure(INFO, b"", Text::new(name), &mut [], limit());
-        status(spans::change_context(CLEAR, record.size(), |out, ticks| record.write(out, ticks)))
+        let producer = producers::current(mark);
+        let record = Dynamic::measure(INFO, b"", Text::new(name), &mut [], limit(producer));
+        status(spans::change_context(producer, CLEAR, record.size(), |out, ticks| record.write(out, ticks)))
     })
 }
 

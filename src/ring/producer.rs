@@ -171,10 +171,12 @@ pub enum Full {
     Absent,
 }
 
-/// The producer of one ring. It belongs to one thread and is copied freely on it.
+/// The producer of one ring. It belongs to one thread and is copied freely on it, but made anew for each call of the API:
+/// it knows where on the stack its pushes come from.
 #[derive(Debug, Clone, Copy)]
 pub struct Producer<'r> {
     words: &'r Words,
+    mark: Mark,
     on_own_thread: PhantomData<*const ()>,
 }
 
@@ -187,7 +189,13 @@ impl<'r> Producer<'r> {
     /// the one before. Any number of threads may use [`Words::ABSENT`]. The ring's memory lives for `'r`.
     #[inline(always)]
     pub unsafe fn new(words: &'r Words) -> Self {
-        Self { words, on_own_thread: PhantomData }
+        Self { words, mark: Mark::here(), on_own_thread: PhantomData }
+    }
+
+    /// The same for pushes from elsewhere on the stack.
+    #[inline(always)]
+    pub fn at(self, mark: Mark) -> Self {
+        Self { mark, ..self }
     }
 
     /// Whether the thread has no ring (yet, or any more: its process was forked).
@@ -217,7 +225,7 @@ impl<'r> Producer<'r> {
     pub fn reserve_fast(&self, len: usize) -> Option<Reservation<'r>> {
         debug_assert!(len.is_multiple_of(8) && len >= HEADER);
         let words = &self.words.producer;
-        let frame = Frame::enter(words);
+        let frame = Frame::enter(words, self.mark);
         // Read behind the frame's fence: a handler may have published until then.
         let head = words.head.load(Ordering::Relaxed);
         let room = words.limit.load(Ordering::Relaxed).wrapping_sub(head) as i64;
@@ -229,7 +237,7 @@ impl<'r> Producer<'r> {
     #[inline]
     pub fn reserve_available(&self, most: usize) -> Option<Reservation<'r>> {
         let words = &self.words.producer;
-        let frame = Frame::enter(words);
+        let frame = Frame::enter(words, self.mark);
         let head = words.head.load(Ordering::Relaxed);
         let room = words.limit.load(Ordering::Relaxed).wrapping_sub(head) as i64;
         let len = usize::try_from(room).unwrap_or(0).min(most) & !7;
@@ -238,20 +246,14 @@ impl<'r> Producer<'r> {
 
     /// As [`reserve_fast`](Self::reserve_fast), and settles what that leaves open: full for this level, end of the buffer,
     /// half full, re-entered, wiped by a fork. On `Err` the caller decides: it waits and tries again, or counts a drop.
-    #[inline(always)]
-    pub fn reserve(&self, len: usize, level: u32) -> Result<Reservation<'r>, Full> {
-        self.reserve_at(len, level, Mark::here())
-    }
-
-    /// As [`reserve`](Self::reserve), for a statement elsewhere.
     #[cold]
-    pub fn reserve_at(&self, len: usize, level: u32, mark: Mark) -> Result<Reservation<'r>, Full> {
+    pub fn reserve(&self, len: usize, level: u32) -> Result<Reservation<'r>, Full> {
         debug_assert!(len.is_multiple_of(8) && len >= HEADER);
         let words = &self.words.producer;
         if words.is_wiped() {
             return Err(Full::Absent);
         }
-        let mut frame = Frame::enter_at(words, mark);
+        let mut frame = Frame::enter(words, self.mark);
         if frame.outer != 0 {
             if !frame.outer_is_dead() {
                 return Err(Full::Reentered);
@@ -315,35 +317,33 @@ fn allowance(capacity: u64, level: u32) -> u64 {
     }
 }
 
-/// Where on the stack a push is: an address in the frame of who asked for it, or above.
+/// Where on the stack a push comes from: an address in the frame of the function that C called, or above.
 #[derive(Debug, Clone, Copy)]
+#[repr(transparent)]
 pub struct Mark(usize);
 
 impl Mark {
-    /// How far below a statement's own frame, whose address is the mark of [`Producer::reserve_fast`], the frame of the
-    /// slow function may lie: two pushes this near are taken for equally deep, and a mark must not lie below what a
-    /// handler may come to use. A handler that interrupted a push is farther below it, on Linux by the red zone and a
-    /// saved context: more than 1,100 bytes on x86-64.
-    const DEPTH: usize = 512;
+    /// Two marks this near are taken for equally deep: the frames of the API's functions differ by as much. A handler
+    /// that interrupted a push is farther below it, on Linux by the red zone and a saved context: more than 1,100 bytes on
+    /// x86-64.
+    const NEAR: usize = 768;
 
-    /// Of the function that calls this one on behalf of a statement.
+    /// Of the function that this is written out in.
     #[inline(always)]
     pub fn here() -> Self {
-        Self(frame_address() + Self::DEPTH)
+        let here = 0_u8;
+        Self(std::ptr::from_ref(&here) as usize)
     }
 
-    /// Of a function of the API that leaves a push open, taken in its own frame: no other that the same caller calls lies
-    /// above it, however deep the frames are of an unoptimized build.
-    #[inline(always)]
-    pub fn of_function() -> Self {
-        /// More than that frame.
-        const SLACK: usize = 1024;
-        Self(frame_address() + SLACK)
-    }
-
-    /// An address in the frame of the statement itself.
+    /// Of a statement that may have pushed by itself: this address in its own frame.
     pub fn of_statement(address: usize) -> Self {
         Self(address)
+    }
+
+    /// Of a function of the API that leaves a push open, taken in its own frame: who pushes up to 1 KiB above it is inside.
+    #[inline(always)]
+    pub fn of_function() -> Self {
+        Self(Self::here().0 + 1024 + Self::NEAR)
     }
 }
 
@@ -362,12 +362,7 @@ impl std::fmt::Debug for ProducerWords {
 
 impl<'r> Frame<'r> {
     #[inline(always)]
-    fn enter(words: &'r ProducerWords) -> Self {
-        Self::enter_at(words, Mark(frame_address()))
-    }
-
-    #[inline(always)]
-    fn enter_at(words: &'r ProducerWords, mark: Mark) -> Self {
+    fn enter(words: &'r ProducerWords, mark: Mark) -> Self {
         let outer = words.frame.load(Ordering::Relaxed);
         words.frame.store(mark.0, Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
@@ -381,10 +376,10 @@ impl<'r> Frame<'r> {
     #[cfg(not(logfusion_loom))]
     fn outer_is_dead(&self) -> bool {
         /// Frames nearer than this are taken for frames of one stack.
-        const NEAR: usize = 256 << 10;
+        const ONE_STACK: usize = 256 << 10;
         let here = self.words.frame.load(Ordering::Relaxed);
-        let is_below = here < self.outer;
-        if is_below && self.outer - here < NEAR || crate::os::on_alternate_stack() {
+        let is_below = here + Mark::NEAR < self.outer;
+        if is_below && self.outer - here < ONE_STACK || crate::os::on_alternate_stack() {
             return false;
         }
         let Some(stack) = crate::os::stack_bounds() else { return false };
@@ -395,7 +390,7 @@ impl<'r> Frame<'r> {
             (true, false) => true,
             (false, true) => false,
             // On one fiber, as far as that can be told.
-            (false, false) => !is_below && here.abs_diff(self.outer) < NEAR,
+            (false, false) => !is_below && here.abs_diff(self.outer) < ONE_STACK,
         }
     }
 
@@ -411,13 +406,6 @@ impl Drop for Frame<'_> {
         compiler_fence(Ordering::SeqCst);
         self.words.frame.store(self.outer, Ordering::Relaxed);
     }
-}
-
-/// An address in the caller's frame.
-#[inline(always)]
-fn frame_address() -> usize {
-    let here = 0_u8;
-    std::ptr::from_ref(&here) as usize
 }
 
 /// Bytes that will become a record when they are committed.
@@ -459,20 +447,14 @@ impl Reservation<'_> {
 
     /// Keeps the push open after its function has returned, for [`Parked::resume`]. Until then every push of the thread
     /// is re-entrant, unless it comes from a frame so far up that the one that parked must be gone. `mark` is that of the
-    /// function that C called, [`Mark::of_function`].
-    pub fn park(self, Mark(mark): Mark) -> Parked {
-        let outer = self.frame.outer;
+    /// function that C called, [`Mark::of_function`]. `keep` comes before the mark: who leaves by a jump in between leaves
+    /// no open push that nobody knows of.
+    pub fn park(self, Mark(mark): Mark, keep: impl FnOnce(Parked)) {
+        let (words, outer) = (std::ptr::from_ref(self.words), self.frame.outer);
+        keep(Parked { words, outer, mark, head: self.head, pad: self.pad, len: self.len });
+        compiler_fence(Ordering::SeqCst);
         self.words.producer.frame.store(mark, Ordering::Relaxed);
-        let parked = Parked {
-            words: std::ptr::from_ref(self.words),
-            outer,
-            mark,
-            head: self.head,
-            pad: self.pad,
-            len: self.len,
-        };
         std::mem::forget(self);
-        parked
     }
 
     /// Publishes the bytes as `records` records, which the caller wrote one behind the other. Returns whether the ring
@@ -518,25 +500,24 @@ pub struct Parked {
 }
 
 impl Parked {
-    /// Takes the push up again; `None`: it is lost, because its frame was left by a jump and the thread has logged since,
-    /// or because the process was forked.
+    /// Takes the push up again, from a function whose mark is `mark`; `None`: it is lost, because its frame was left by a
+    /// jump and the thread has logged since, or because the process was forked.
     ///
     /// # Safety
     ///
     /// The caller is the thread that parked, and `words` are still those of its ring.
-    pub unsafe fn resume<'r>(self) -> Option<Reservation<'r>> {
+    pub unsafe fn resume<'r>(self, Mark(mark): Mark) -> Option<Reservation<'r>> {
         // SAFETY: the caller's promise.
         let words = unsafe { &*self.words };
         let producer = &words.producer;
         let is_open = producer.frame.load(Ordering::Relaxed) == self.mark
             && producer.head.load(Ordering::Relaxed) == self.head
             && !producer.is_wiped();
-        let frame = Frame { words: producer, outer: self.outer };
-        if is_open {
-            Some(Reservation { words, frame, head: self.head, pad: self.pad, len: self.len })
-        } else {
-            std::mem::forget(frame);
-            None
-        }
+        is_open.then(|| {
+            producer.frame.store(mark, Ordering::Relaxed);
+            compiler_fence(Ordering::SeqCst);
+            let frame = Frame { words: producer, outer: self.outer };
+            Reservation { words, frame, head: self.head, pad: self.pad, len: self.len }
+        })
     }
 }

@@ -121,6 +121,21 @@ fn below<const DEPTH: usize, R>(f: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Pushes and leaves it open, as a function of the API does that is called from this frame.
+#[inline(never)]
+fn park(ring: &Ring, len: usize, level: u32) -> Parked {
+    let mut kept = None;
+    here(ring).reserve(len, level).unwrap().park(Mark::of_function(), |parked| kept = Some(parked));
+    kept.unwrap()
+}
+
+/// The producer of a call from this frame.
+#[inline(always)]
+fn here(ring: &Ring) -> Producer<'_> {
+    // SAFETY: each test has one thread that pushes.
+    unsafe { Producer::new(ring.words()) }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum How {
     /// Reserve, write, commit.
@@ -240,9 +255,10 @@ impl<'r> Run<'r> {
                 for (length, severity) in [(HEADER, 1), (len, level)] {
                     // As far below as the context that the kernel saves for a handler.
                     let refused = below::<1024, _>(|| {
-                        assert!(self.producer.reserve_fast(length).is_none());
-                        assert!(self.producer.reserve_available(length).is_none());
-                        self.producer.reserve(length, severity).err()
+                        let producer = here(self.ring);
+                        assert!(producer.reserve_fast(length).is_none());
+                        assert!(producer.reserve_available(length).is_none());
+                        producer.reserve(length, severity).err()
                     });
                     assert_eq!(refused, Some(Full::Reentered));
                     self.producer.count_drop(severity, Reason::Reentered);
@@ -266,14 +282,14 @@ impl<'r> Run<'r> {
             How::Parked | How::Cancelled => {
                 drop(reservation);
                 // Parked below and resumed here, as the two C functions are called from one frame.
-                let parked = below::<64, _>(|| self.producer.reserve(len, level).unwrap().park(Mark::of_function()));
-                assert_eq!(below::<64, _>(|| self.producer.reserve(HEADER, 1).err()), Some(Full::Reentered));
+                let parked = below::<64, _>(|| park(self.ring, len, level));
+                assert_eq!(below::<64, _>(|| here(self.ring).reserve(HEADER, 1).err()), Some(Full::Reentered));
                 // SAFETY: the same thread and the same ring.
-                reservation = unsafe { parked.resume() }.expect("nothing came between");
+                reservation = unsafe { parked.resume(Mark::here()) }.expect("nothing came between");
                 if let How::Cancelled = how {
                     drop(reservation);
                     // SAFETY: as above.
-                    assert!(unsafe { parked.resume() }.is_none(), "a push is taken up once");
+                    assert!(unsafe { parked.resume(Mark::here()) }.is_none(), "a push is taken up once");
                     return true;
                 }
             }
@@ -521,7 +537,8 @@ fn discarded_ring_begins_anew() {
 
 /// A push that is left by a jump: its reservation never ends.
 #[inline(never)]
-fn leave_by_jump(producer: Producer<'_>) -> Option<Full> {
+fn leave_by_jump(ring: &Ring) -> Option<Full> {
+    let producer = here(ring);
     // As the C functions push: the fast way, then the slow one, from one frame.
     if let Some(reservation) = producer.reserve_fast(64) {
         std::mem::forget(reservation);
@@ -534,11 +551,10 @@ fn leave_by_jump(producer: Producer<'_>) -> Option<Full> {
 fn push_left_by_a_jump_is_repaired() {
     let ring = Ring::new(4096).unwrap();
     let mut run = Run::new(&ring, 0);
-    let producer = run.producer;
     for _ in 0..3 {
-        assert_eq!(below::<8192, _>(|| leave_by_jump(producer)), None);
+        assert_eq!(below::<8192, _>(|| leave_by_jump(&ring)), None);
         // What lies below the lost push may be a handler that interrupted it.
-        assert_eq!(below::<16384, _>(|| producer.reserve(64, 1).err()), Some(Full::Reentered));
+        assert_eq!(below::<16384, _>(|| here(&ring).reserve(64, 1).err()), Some(Full::Reentered));
         // What lies above it cannot.
         assert!(run.push(3, 64, How::Plain));
         assert!(run.push(3, 64, How::Plain));
@@ -546,7 +562,7 @@ fn push_left_by_a_jump_is_repaired() {
     // Nor can the same statement, met again: no handler has the frame of what it interrupted.
     below::<8192, _>(|| {
         for _ in 0..3 {
-            assert_eq!(leave_by_jump(producer), None);
+            assert_eq!(leave_by_jump(&ring), None);
         }
     });
     assert!(run.push(3, 64, How::Plain));
@@ -559,34 +575,33 @@ fn push_left_by_a_jump_is_repaired() {
 fn stale_parked_push_is_not_resumed() {
     let ring = Ring::new(4096).unwrap();
     let mut run = Run::new(&ring, 0);
-    let producer = run.producer;
     let mut parked = Vec::new();
     // Each was given up by a jump to this frame, far above, which then logs.
     for _ in 0..3 {
-        parked.push(below::<8192, _>(|| producer.reserve(64, 3).unwrap().park(Mark::of_function())));
+        parked.push(below::<8192, _>(|| park(&ring, 64, 3)));
         assert!(run.push(3, 64, How::Plain));
     }
     // A younger push is open now; the older ones are not mistaken for it.
-    let young = below::<8192, _>(|| producer.reserve(128, 3).unwrap().park(Mark::of_function()));
+    let young = below::<8192, _>(|| park(&ring, 128, 3));
     for old in parked {
         // SAFETY: the same thread and the same ring.
-        assert!(unsafe { old.resume() }.is_none());
+        assert!(unsafe { old.resume(Mark::here()) }.is_none());
     }
     // SAFETY: as above.
-    let mut reservation = unsafe { young.resume() }.unwrap();
+    let mut reservation = unsafe { young.resume(Mark::here()) }.unwrap();
     let bytes = record(3, 128, 9);
     reservation.bytes().copy_from_slice(&bytes);
     let woke = reservation.commit(1);
     run.oracle.push(0, bytes, 1, woke);
     // SAFETY: as above.
-    assert!(unsafe { young.resume() }.is_none());
+    assert!(unsafe { young.resume(Mark::here()) }.is_none());
     assert!(run.push(3, 64, How::Plain));
     // A fork wipes the words.
-    let parked = below::<64, _>(|| producer.reserve(64, 3).unwrap().park(Mark::of_function()));
+    let parked = below::<64, _>(|| park(&ring, 64, 3));
     run.oracle.check(&ring, &run.consumer);
     ring.discard();
     // SAFETY: as above.
-    assert!(unsafe { parked.resume() }.is_none());
+    assert!(unsafe { parked.resume(Mark::here()) }.is_none());
 }
 
 /// Two threads and the smallest ring: every record arrives once, whole and in order.

@@ -3,7 +3,7 @@
 use crate::c_api::errors::fail;
 use crate::c_api::log::push_called;
 use crate::c_api::status::Status;
-use crate::c_api::{boundary, text};
+use crate::c_api::{boundary, marked_boundary, text};
 use crate::callbacks::{self, REGISTRY, Text, TextCallback};
 use crate::engine;
 use crate::os::HostGuard;
@@ -78,14 +78,14 @@ pub unsafe extern "C" fn logfusion_unregister_log_callback(target: *const c_char
 /// `target` and `message` are NULL or NUL-terminated strings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn logfusion_log_with_callback(level: c_int, target: *const c_char, message: *const c_char) {
-    boundary((), || {
+    marked_boundary((), |mark| {
         if target.is_null() || message.is_null() {
             let which = if target.is_null() { "target" } else { "message" };
             fail(Status::Null, format_args!("logfusion_log_with_callback: {which} is NULL; nothing was logged"));
             return;
         }
         let level = super::level(level);
-        let producer = producers::current();
+        let producer = producers::current(mark);
         // SAFETY: not NULL, and the caller promises NUL-terminated strings.
         let (given_target, given_message) =
             unsafe { (text::terminated(target, MAX_NAME), text::terminated(message, producer.max_record())) };

@@ -5,7 +5,7 @@
 use super::table::{Argument, ERROR, INFO, Unread, emit};
 use crate::c_api::errors::fail;
 use crate::c_api::status::Status;
-use crate::c_api::{boundary, text};
+use crate::c_api::{marked_boundary, text};
 use crate::lifecycle::lock_within;
 use crate::os::HostGuard;
 use crate::sync::lock;
@@ -51,7 +51,7 @@ fn connections() -> Option<MutexGuard<'static, Connections>> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn logfusion_create_connection(connection_string: *const c_char) -> c_int {
     const NAME: &str = "logfusion_create_connection";
-    boundary(FAILED, || {
+    marked_boundary(FAILED, |mark| {
         let _host = HostGuard::new();
         // SAFETY: the caller promises NULL or a NUL-terminated string.
         let Some(shown) = (unsafe { Unread::required(NAME, "connection_string", connection_string) }) else {
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn logfusion_create_connection(connection_string: *const c
         list.open.insert(id, Arc::new(Mutex::new(Some(connection))));
         drop(list);
         let fields = [("connection_id", id.into()), ("connection_string", shown.into())];
-        emit(INFO, "ffi::database", "connection opened", fields);
+        emit(mark, INFO, "ffi::database", "connection opened", fields);
         id
     })
 }
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn logfusion_create_connection(connection_string: *const c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn logfusion_execute_statement(connection_id: c_int, sql: *const c_char) -> c_int {
     const NAME: &str = "logfusion_execute_statement";
-    boundary(FAILED, || {
+    marked_boundary(FAILED, |mark| {
         let _host = HostGuard::new();
         if sql.is_null() || connection_id <= 0 {
             fail(Status::Invalid, format_args!("{NAME}: sql is NULL, or the connection's id {connection_id}"));
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn logfusion_execute_statement(connection_id: c_int, sql: 
             outcome,
             ("duration_ms", duration),
         ];
-        emit(level, "ffi::database", message, fields);
+        emit(mark, level, "ffi::database", message, fields);
         code
     })
 }
@@ -167,7 +167,7 @@ fn first_keyword(sql: &str) -> &str {
 #[unsafe(no_mangle)]
 pub extern "C" fn logfusion_destroy_connection(connection_id: c_int) -> c_int {
     const NAME: &str = "logfusion_destroy_connection";
-    boundary(FAILED, || {
+    marked_boundary(FAILED, |mark| {
         let _host = HostGuard::new();
         if connection_id <= 0 {
             fail(Status::Invalid, format_args!("{NAME}: {connection_id} is no id"));
@@ -185,7 +185,7 @@ pub extern "C" fn logfusion_destroy_connection(connection_id: c_int) -> c_int {
             fail(Status::Internal, format_args!("{NAME}: connection {connection_id} can't be closed: {error}"));
             return FAILED;
         }
-        emit(INFO, "ffi::database", "connection closed", [("connection_id", connection_id.into())]);
+        emit(mark, INFO, "ffi::database", "connection closed", [("connection_id", connection_id.into())]);
         0
     })
 }

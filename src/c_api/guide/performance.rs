@@ -1,10 +1,10 @@
 //! "High-performance FFI logging".
 
 use super::table::{INFO, Unread, emit};
-use crate::c_api::boundary;
 use crate::c_api::errors::fail;
 use crate::c_api::status::Status;
 use crate::c_api::text::MOST;
+use crate::c_api::{boundary, marked_boundary};
 use crate::clock;
 use crate::os::HostGuard;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
@@ -75,11 +75,11 @@ impl Shard {
 /// `message` is NULL or a NUL-terminated string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn logfusion_fast_log(level: c_int, message: *const c_char) {
-    boundary((), || {
+    marked_boundary((), |mark| {
         shard().count(|| {
             // SAFETY: the caller's promise.
             if let Some(message) = unsafe { Unread::required("logfusion_fast_log", "message", message) } {
-                emit(super::level(level), "ffi_fast", message, []);
+                emit(mark, super::level(level), "ffi_fast", message, []);
             }
         });
     });
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn logfusion_batch_log(
     count: c_int,
 ) -> c_int {
     const NAME: &str = "logfusion_batch_log";
-    boundary(BAD, || {
+    marked_boundary(BAD, |mark| {
         if messages.is_null() || levels.is_null() {
             let which = if messages.is_null() { "messages" } else { "levels" };
             fail(Status::Null, format_args!("{NAME}: {which} is NULL; nothing was logged"));
@@ -150,14 +150,14 @@ pub unsafe extern "C" fn logfusion_batch_log(
             }
             // SAFETY: not NULL, and the caller promises a NUL-terminated string.
             let message = unsafe { Unread::or(message, c"") };
-            let is_accepted = emit(super::level(level), "ffi_batch", message, [("batch_index", index.into())]);
+            let is_accepted = emit(mark, super::level(level), "ffi_batch", message, [("batch_index", index.into())]);
             accepted += c_int::from(is_accepted);
         }
         if skipped > 0 {
             fail(Status::Null, format_args!("{NAME}: {skipped} of {count} messages are NULL; they are left out"));
         }
         let fields = [("total_messages", count.into()), ("processed_messages", accepted.into())];
-        emit(INFO, "ffi_batch", "batch", fields);
+        emit(mark, INFO, "ffi_batch", "batch", fields);
         accepted
     })
 }

@@ -3,7 +3,7 @@
 use crate::c_api::errors::fail;
 use crate::c_api::log::push;
 use crate::c_api::status::Status;
-use crate::c_api::{boundary, text};
+use crate::c_api::{boundary, marked_boundary, text};
 use crate::engine;
 use crate::lifecycle::lock_within;
 use crate::os::HostGuard;
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn logfusion_safe_log_message(
         fail(status, format_args!("{LOG}: {reason}; nothing was logged"));
         code
     };
-    boundary(Status::Internal.code(), || {
+    marked_boundary(Status::Internal.code(), |mark| {
         if target.is_null() || message.is_null() {
             return refuse(-1, Status::Null, if target.is_null() { "target is NULL" } else { "message is NULL" });
         }
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn logfusion_safe_log_message(
         if count > 0 && (keys.is_null() || values.is_null()) {
             return refuse(-2, Status::Null, if keys.is_null() { "keys is NULL" } else { "values is NULL" });
         }
-        let producer = producers::current();
+        let producer = producers::current(mark);
         let limit = producer.max_record();
         // SAFETY: not NULL, and the caller promises NUL-terminated strings.
         let (target, message) = unsafe { (text::terminated(target, MAX_NAME), text::terminated(message, limit)) };

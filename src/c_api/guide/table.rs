@@ -24,6 +24,7 @@ use crate::c_api::{log, text};
 use crate::engine;
 use crate::producers;
 use crate::record::encode::{Field, Text, Value};
+use crate::ring::Mark;
 use std::ffi::{c_char, c_int};
 use std::marker::PhantomData;
 
@@ -124,6 +125,7 @@ impl<'a> Message<'a> for Unread<'a> {
 /// Logs a record, if anybody wants its level; returns whether it was accepted.
 #[inline]
 pub fn emit<'a, const FIELDS: usize>(
+    mark: Mark,
     level: u32,
     target: &'static str,
     message: impl Message<'a>,
@@ -132,7 +134,7 @@ pub fn emit<'a, const FIELDS: usize>(
     if !engine::wants(level) {
         return false;
     }
-    let producer = producers::current();
+    let producer = producers::current(mark);
     let limit = producer.max_record();
     let (target, message, ok) = (target.as_bytes(), message.read(limit), Status::Ok.code());
     let status = if FIELDS == 0 {
@@ -168,18 +170,18 @@ macro_rules! records {
         /// Each text is NULL or a NUL-terminated string.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $prefixed($($argument: records!(@c $kind)),*) {
-            $crate::c_api::boundary((), || {
+            $crate::c_api::marked_boundary((), |mark| {
                 $(records!(@read $prefixed $argument $kind $($default)?);)*
                 $(if $condition {
                     let fields = [$((stringify!($if_name), $if_value.into())),*];
                     $crate::c_api::guide::table::emit(
-                        $crate::c_api::guide::table::$if_level, $if_target, $if_message, fields,
+                        mark, $crate::c_api::guide::table::$if_level, $if_target, $if_message, fields,
                     );
                     return;
                 })?
                 let fields = [$((stringify!($name), $value.into())),*];
                 $crate::c_api::guide::table::emit(
-                    $crate::c_api::guide::table::$level, $target, $message, fields,
+                    mark, $crate::c_api::guide::table::$level, $target, $message, fields,
                 );
             });
         }
