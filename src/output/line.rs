@@ -4,6 +4,7 @@
 //! line is put together from what all lines of its callsite have in common, made once ([`Line`]), and its values. A line is
 //! byte for byte what the layer makes of the event (a test compares them); records inside spans take the long way.
 
+use super::ends::{Ends, EndsOfThreads};
 use super::format::{self, Clock, Encode, json::Json, logfmt::Logfmt, text::Text};
 use super::{Format, Output, Style};
 use crate::delivery::ThreadInfo;
@@ -29,21 +30,8 @@ pub(crate) struct Line {
     has_keys: bool,
     /// After the fields.
     after: Box<[u8]>,
-    /// What the lines of a thread have in common, at the place of its id; of two at the same place, the last's.
-    ends: [Ends; THREADS],
-}
-
-/// Threads that log the same statement in turn, of which each has a place: the ids of a pool's follow one another.
-const THREADS: usize = 8;
-
-/// The ends of a callsite's lines of one thread.
-#[derive(Debug, Default)]
-struct Ends {
-    thread: Option<Arc<ThreadInfo>>,
-    /// All from the time to the message.
-    head: Vec<u8>,
-    /// All after the fields.
-    tail: Vec<u8>,
+    /// What the lines of a thread have in common.
+    ends: EndsOfThreads,
 }
 
 impl Line {
@@ -91,36 +79,8 @@ impl Line {
             has_keys: keys.iter().any(|key| !key.is_empty()),
             keys,
             after: after.into(),
-            ends: Default::default(),
+            ends: EndsOfThreads::default(),
         }
-    }
-
-    /// The place of a thread.
-    #[inline]
-    fn place(thread: &ThreadInfo) -> usize {
-        thread.id as usize % THREADS
-    }
-
-    /// Puts head and tail together for the lines of a thread.
-    #[cold]
-    fn turn_to<E: Encode>(&mut self, thread: &Arc<ThreadInfo>) {
-        let Self { before, between, after, ends, .. } = self;
-        let Ends { thread: last, head, tail } = &mut ends[Self::place(thread)];
-        let show = |out: &mut Vec<u8>| E::thread(out, &thread.name, Some(thread.id));
-        head.clear();
-        head.extend_from_slice(before);
-        if !E::THREAD_LAST {
-            show(head);
-        }
-        head.extend_from_slice(between);
-        head.extend_from_slice(E::MESSAGE_QUOTE);
-        tail.clear();
-        tail.extend_from_slice(after);
-        if E::THREAD_LAST {
-            show(tail);
-        }
-        tail.extend_from_slice(E::LINE_END);
-        *last = Some(thread.clone());
     }
 }
 
@@ -186,22 +146,19 @@ impl Lines {
         values: impl Iterator<Item = RawValue<'a>>,
     ) -> bool {
         let Self { lines, clock, scratch } = self;
-        let place = Line::place(thread);
-        if !line.ends[place].thread.as_ref().is_some_and(|last| Arc::ptr_eq(last, thread)) {
-            line.turn_to::<E>(thread);
-        }
-        let Ends { head, tail, .. } = &line.ends[place];
-        lines.extend_from_slice(if line.style.color { b"\x1b[2m" } else { E::LINE_BEGIN });
+        let Line { style, before, between, literals, keys, has_keys, after, ends } = line;
+        let Ends { head, tail, .. } = ends.of::<E>([before, between, after], thread);
+        lines.extend_from_slice(if style.color { b"\x1b[2m" } else { E::LINE_BEGIN });
         clock.push(lines, time_ns);
         lines.extend_from_slice(head);
         let mut any_bad = match message {
             LineMessage::Plain(raw) if !raw.is_cut() && E::message_part_if_harmless(lines, raw.bytes) => false,
             LineMessage::Plain(raw) => push_raw(lines, scratch, raw, E::message_part),
-            LineMessage::Of(template, values) => push_rendered::<E>(lines, scratch, template, &line.literals, values),
+            LineMessage::Of(template, values) => push_rendered::<E>(lines, scratch, template, literals, values),
         };
         lines.extend_from_slice(E::MESSAGE_QUOTE);
-        if line.has_keys {
-            for (key, value) in line.keys.iter().zip(values) {
+        if *has_keys {
+            for (key, value) in keys.iter().zip(values) {
                 if !key.is_empty() {
                     lines.extend_from_slice(key);
                     any_bad |= push_value::<E>(lines, scratch, &value);
