@@ -68,18 +68,13 @@ pub fn with_current<R>(f: impl FnOnce(&Delivery) -> R) -> Option<R> {
     CURRENT.with(|current| current.try_borrow().ok()?.as_ref().map(f))
 }
 
-/// Enters a run of records of one thread. The drain calls it once a run.
-pub(crate) fn enter(thread: &Arc<ThreadInfo>) {
-    CURRENT.with_borrow_mut(|current| {
-        **current = Some(Delivery { time_ns: 0, thread: thread.clone(), span_duration_ns: None, fields_in_message: 0 })
-    });
-}
-
-/// Sets the time of the record about to be delivered.
-pub(crate) fn set_time(time_ns: u64) {
-    CURRENT.with_borrow_mut(|current| {
-        if let Some(delivery) = &mut **current {
-            delivery.time_ns = time_ns;
+/// Shows a record of this thread and time as the current one, before foreign code may ask.
+pub(crate) fn enter(thread: &Arc<ThreadInfo>, time_ns: u64) {
+    CURRENT.with_borrow_mut(|current| match &mut **current {
+        Some(delivery) if Arc::ptr_eq(&delivery.thread, thread) => delivery.time_ns = time_ns,
+        current => {
+            let thread = thread.clone();
+            *current = Some(Delivery { time_ns, thread, span_duration_ns: None, fields_in_message: 0 });
         }
     });
 }
@@ -103,7 +98,7 @@ pub(crate) fn set_fields_in_message(fields: u64) {
     });
 }
 
-/// Leaves the run.
+/// Ends what [`enter`] began: the next record is another thread's.
 pub(crate) fn leave() {
     CURRENT.with_borrow_mut(|current| **current = None);
 }

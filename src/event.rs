@@ -42,9 +42,9 @@ pub struct Delivered<'r> {
     pub bytes: &'r [u8],
     /// When it was logged.
     pub time_ns: u64,
-    /// The id of the thread that logged it.
-    pub thread_id: u64,
-    /// Its name.
+    /// Who logged it.
+    pub thread: &'r Arc<ThreadInfo>,
+    /// The name of that thread.
     pub thread_name: &'r std::ffi::CStr,
     /// Whether callbacks see it.
     pub to_callbacks: bool,
@@ -59,8 +59,6 @@ pub struct ShortWay<'o> {
     pub lines: &'o mut Lines,
     /// Where the lines go.
     pub output: &'o Output,
-    /// Who logged.
-    pub thread: &'o Arc<ThreadInfo>,
 }
 
 impl ShortWay<'_> {
@@ -68,13 +66,14 @@ impl ShortWay<'_> {
     fn push<'a>(
         &mut self,
         site: &mut Site,
-        time_ns: u64,
+        record: &Delivered<'_>,
         message: LineMessage<'_>,
         values: impl Iterator<Item = RawValue<'a>>,
     ) -> bool {
-        let Self { lines, output, thread } = self;
+        let Self { lines, output } = self;
         let template = if let LineMessage::Of(template, _) = message { Some(template) } else { None };
-        lines.push(site.line(output.style(), template), time_ns, thread, message, values) || site.has_bad_names
+        let line = site.line(output.style(), template);
+        lines.push(line, record.time_ns, record.thread, message, values) || site.has_bad_names
     }
 
     /// A record of a static site.
@@ -87,14 +86,14 @@ impl ShortWay<'_> {
             Some(_) => LineMessage::Plain(message.raw()),
             None => LineMessage::Of(template, &values),
         };
-        Ok(self.push(site, record.time_ns, message, values.iter().copied()))
+        Ok(self.push(site, record, message, values.iter().copied()))
     }
 
     /// A dynamic record.
     #[inline]
     fn push_dynamic(&mut self, site: &mut Site, raw: &RawRecord<'_>, record: &Delivered<'_>) -> bool {
         let values = raw.fields.iter().map(|field| field.value);
-        self.push(site, record.time_ns, LineMessage::Plain(raw.message), values)
+        self.push(site, record, LineMessage::Plain(raw.message), values)
     }
 
     /// Before anything else is given to the output, directly or by a callback.
@@ -355,6 +354,7 @@ fn give(
     if let Some(mut short) = short {
         short.hand_over();
     }
+    delivery::enter(record.thread, record.time_ns);
     let outcome = if wanted.served { Outcome::Delivered } else { Outcome::Filtered };
     let mut report = Report { outcome, keep: wanted.keep, ..Report::filtered() };
     report.bad_utf8 = site.has_bad_names
@@ -378,7 +378,7 @@ fn give(
         let view = View {
             level: subject.level,
             time_ns: record.time_ns,
-            thread_id: record.thread_id,
+            thread_id: record.thread.id,
             thread_name: record.thread_name,
             target: &target,
             message: (&subject.message.text, subject.message.raw.full),

@@ -38,7 +38,8 @@ pub struct LaneThread {
 #[derive(Debug)]
 pub struct Lane {
     consumer: Consumer<SlotRing>,
-    thread: Arc<LaneThread>,
+    /// `None` while its records are delivered.
+    thread: Option<LaneThread>,
     reported: [u64; LEVELS],
     /// What is kept of its records.
     pub backtrace: Backtrace,
@@ -59,7 +60,7 @@ impl Lane {
     /// A slot has one lane, made by whoever holds the drain's lock.
     pub unsafe fn new(slot: Arc<Slot>, is_populated: bool) -> Self {
         let populated = if is_populated { slot.ring.capacity() } else { Ring::FIRST };
-        let thread = Arc::new(describe(&slot));
+        let thread = Some(describe(&slot));
         // SAFETY: the caller's promise, one consumer a ring.
         let consumer = unsafe { Consumer::new(SlotRing(slot)) };
         let (backtrace, scope) = (Backtrace::default(), Scope::default());
@@ -83,12 +84,17 @@ impl Lane {
         &self.consumer.ring().0
     }
 
-    /// Who logs.
-    pub fn thread(&mut self) -> Arc<LaneThread> {
-        if self.slot().was_renamed(self.thread.version) {
-            self.thread = Arc::new(describe(self.slot()));
+    /// Takes out who logs, for a run of its records; [`put_back`](Self::put_back) follows.
+    pub fn take_thread(&mut self) -> LaneThread {
+        match self.thread.take() {
+            Some(thread) if !self.slot().was_renamed(thread.version) => thread,
+            _ => describe(self.slot()),
         }
-        self.thread.clone()
+    }
+
+    /// Puts who logs back.
+    pub fn put_back(&mut self, thread: LaneThread) {
+        self.thread = Some(thread);
     }
 
     /// Looks at the head; `true`: there is something to deliver.

@@ -355,13 +355,14 @@ impl Drain {
         let mut longest = 0;
         while let Some((index, until)) = merge.next_run() {
             let lane = &mut lanes[index];
-            let thread = lane.thread();
-            delivery::enter(&thread.info);
-            lane.scope.enter(events, dispatch.as_ref());
+            let thread = lane.take_thread();
+            if !lane.scope.is_plain() {
+                delivery::enter(&thread.info, 0);
+                lane.scope.enter(events, dispatch.as_ref());
+            }
             while let Some((ticks, len)) = lane.next_of_run(until, horizon) {
                 let time_ns = clock.wall_ns(ticks);
                 longest = longest.max(now_ns.saturating_sub(time_ns));
-                delivery::set_time(time_ns);
                 let dispatch = dispatch.as_ref();
                 let delivery = Delivery { events, lines, own, dispatch, engine, thread: &thread, backtraces };
                 let outcome = delivery.of_peeked(lane, time_ns, len);
@@ -383,6 +384,7 @@ impl Drain {
             let lane = &mut lanes[index];
             lane.scope.leave();
             delivery::leave();
+            lane.put_back(thread);
             if is_over {
                 merge.abandon();
                 hand_over(output.as_deref(), lines);
@@ -490,12 +492,12 @@ impl Drain {
         for target in flushes.drain(..ended) {
             for lane in lanes.iter_mut() {
                 let kept = lane.backtrace.take_target(&target);
-                let thread = lane.thread();
-                delivery::enter(&thread.info);
+                let thread = lane.take_thread();
                 let dispatch = dispatch.as_ref();
                 let own = None;
                 Delivery { events, lines, own, dispatch, engine, thread: &thread, backtraces: true }.of_kept(kept);
                 delivery::leave();
+                lane.put_back(thread);
             }
         }
     }
@@ -540,12 +542,13 @@ impl Drain {
 fn report_drops(lanes: &mut [Lane]) {
     for lane in lanes {
         if let Some([error, warn, info, debugs, trace]) = lane.new_drops() {
-            let thread = lane.thread();
+            let thread = lane.take_thread();
             let (name, id) = (&*thread.info.name, thread.info.id);
             tracing::warn!(
                 target: "logfusion", thread = name, thread_id = id, error, warn, info, debug = debugs, trace,
                 "records were dropped"
             );
+            lane.put_back(thread);
         }
     }
 }
@@ -602,6 +605,7 @@ impl Delivery<'_> {
         time_ns: u64,
         to_callbacks: bool,
     ) -> Outcome {
+        delivery::enter(&self.thread.info, time_ns);
         if is_envelope(kind(bytes)) {
             return self.replay(scope, bytes, time_ns);
         }
@@ -611,7 +615,7 @@ impl Delivery<'_> {
             // What was kept was logged in other spans than those of now.
             scope.leave();
             self.of_kept(backtrace.take(&request));
-            delivery::set_time(time_ns);
+            delivery::enter(&self.thread.info, time_ns);
             scope.enter(self.events, self.dispatch);
         }
         scope.settle(self.events, self.dispatch);
@@ -648,7 +652,6 @@ impl Delivery<'_> {
     /// Delivers records that were kept. The ledger has counted them.
     fn of_kept(&mut self, kept: VecDeque<Kept>) {
         for Kept { time_ns, bytes } in kept {
-            delivery::set_time(time_ns);
             self.give(&bytes, time_ns, false, true);
         }
     }
@@ -662,9 +665,9 @@ impl Delivery<'_> {
         is_kept: bool,
     ) -> (Outcome, Option<Arc<Request>>) {
         let Self { events, lines, own, dispatch, engine, thread, .. } = self;
-        let (thread_id, thread_name) = (thread.info.id, &*thread.c_name);
-        let record = Delivered { bytes, time_ns, thread_id, thread_name, to_callbacks, is_kept };
-        let short = own.map(|output| ShortWay { lines, output, thread: &thread.info });
+        let (thread, thread_name) = (&thread.info, &*thread.c_name);
+        let record = Delivered { bytes, time_ns, thread, thread_name, to_callbacks, is_kept };
+        let short = own.map(|output| ShortWay { lines, output });
         match catch_unwind(AssertUnwindSafe(|| events.deliver(*dispatch, &record, short))) {
             Ok(Err(_)) => (Outcome::Failed, None),
             Ok(Ok(report)) => {

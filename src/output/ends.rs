@@ -27,8 +27,12 @@ pub(super) struct Ends {
 impl EndsOfThreads {
     /// The ends of a thread's lines, put together from what all lines have before the thread, behind it and at the end.
     #[inline]
-    pub(super) fn of<E: Encode>(&mut self, common: [&[u8]; 3], thread: &Arc<ThreadInfo>) -> &Ends {
-        if self.one.are_of(thread) { &self.one } else { self.of_another::<E>(common, thread) }
+    pub(super) fn of<'c, E: Encode>(
+        &mut self,
+        common: impl FnOnce() -> [&'c [u8]; 3],
+        thread: &Arc<ThreadInfo>,
+    ) -> &Ends {
+        if self.one.are_of(thread) { &self.one } else { self.of_another::<E>(common(), thread) }
     }
 
     #[inline(never)]
@@ -129,7 +133,7 @@ mod tests {
         let threads = [1, 2, 9, 3].map(thread).into_iter().chain([Arc::new(ThreadInfo { id: 2, name: "new".into() })]);
         let threads: Vec<_> = threads.collect();
         for thread in threads.iter().chain(threads.iter().rev()).chain(&threads) {
-            assert_eq!(ends.of::<Text>(COMMON, thread).head, head(COMMON, thread));
+            assert_eq!(ends.of::<Text>(|| COMMON, thread).head, head(COMMON, thread));
         }
     }
 
@@ -140,7 +144,7 @@ mod tests {
         let in_turn = |common: [&[u8]; 3]| {
             let mut ends = EndsOfThreads::default();
             for thread in threads.iter().cycle().take(4) {
-                assert_eq!(ends.of::<Text>(common, thread).head, head(common, thread));
+                assert_eq!(ends.of::<Text>(|| common, thread).head, head(common, thread));
             }
             ends
         };

@@ -147,7 +147,7 @@ impl Lines {
     ) -> bool {
         let Self { lines, clock, scratch } = self;
         let Line { style, before, between, literals, keys, has_keys, after, ends } = line;
-        let Ends { head, tail, .. } = ends.of::<E>([before, between, after], thread);
+        let Ends { head, tail, .. } = ends.of::<E>(|| [before, between, after], thread);
         lines.extend_from_slice(if style.color { b"\x1b[2m" } else { E::LINE_BEGIN });
         clock.push(lines, time_ns);
         lines.extend_from_slice(head);

@@ -109,6 +109,10 @@ impl Fixture {
 
 /// From now on, this thread delivers a record of 2026-11-22T09:00:00.123456789Z.
 pub(super) fn deliver(thread: &str, id: u64) {
-    delivery::enter(&Arc::new(ThreadInfo { id, name: thread.into() }));
-    delivery::set_time(1_795_338_000_123_456_789);
+    deliver_at(thread, id, 1_795_338_000_123_456_789);
+}
+
+/// The same of another time.
+pub(super) fn deliver_at(thread: &str, id: u64, time_ns: u64) {
+    delivery::enter(&Arc::new(ThreadInfo { id, name: thread.into() }), time_ns);
 }

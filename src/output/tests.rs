@@ -10,7 +10,7 @@ use tracing_core::{Level, dispatcher};
 
 use crate::record::decode::{RawText, RawValue};
 
-use super::testing::{Directory, Fixture, deliver, site};
+use super::testing::{Directory, Fixture, deliver, deliver_at, site};
 use super::*;
 use crate::delivery::{self, ThreadInfo};
 use crate::template::{Template, show};
@@ -74,7 +74,7 @@ fn time_around_the_second_and_at_its_bounds() {
         (1_709_164_800_000_001_000, "2024-02-29T00:00:00.000001Z"),
         (u64::MAX, "2554-07-21T23:34:33.709551Z"),
     ] {
-        delivery::set_time(time_ns);
+        deliver_at("main", 1234, time_ns);
         let all = fixture.event(metadata, &[&"m"]);
         assert_eq!(all.lines().last().unwrap().split(' ').next().unwrap(), expected);
     }
@@ -513,8 +513,7 @@ proptest! {
         let shown: Vec<_> = std::iter::once(&*shown_message).chain(shown.iter().map(|value| &**value)).collect();
         for format in FORMATS {
             let fixture = Fixture::with(format, |config| config.color = color);
-            deliver(thread, 1234);
-            delivery::set_time(time_ns);
+            deliver_at(thread, 1234, time_ns);
             delivery::set_fields_in_message(in_message);
             let by_layer = fixture.event(metadata, &shown);
             let info = delivery::with_current(|delivery| delivery.thread().clone()).unwrap();
@@ -542,8 +541,7 @@ proptest! {
         let metadata = site(Level::INFO, "target", &["message", "a", "b", "c"], None);
         for format in FORMATS {
             let fixture = Fixture::new(format);
-            deliver("main", 1234);
-            delivery::set_time(1);
+            deliver_at("main", 1234, 1);
             delivery::set_fields_in_message(template.fields());
             let by_layer = fixture.event(metadata, &shown);
             let info = delivery::with_current(|delivery| delivery.thread().clone()).unwrap();
