@@ -272,6 +272,11 @@ impl Sites {
     /// The callsite of a record's shape, and whether it is a shared one.
     #[inline]
     pub fn of(&mut self, raw: &RawRecord<'_>) -> (&mut Site, bool) {
+        if let Some((last, index)) = &self.last
+            && is_shape_of(last, raw)
+        {
+            return (&mut self.sites[*index], false);
+        }
         write_shape(&mut self.shape, raw);
         self.of_shape(raw, false)
     }
@@ -282,16 +287,15 @@ impl Sites {
         // No event's shape begins with such a level.
         self.shape[0] |= 0x80;
         self.shape.extend_from_slice(raw.message.bytes);
-        self.of_shape(raw, true)
-    }
-
-    #[inline]
-    fn of_shape(&mut self, raw: &RawRecord<'_>, is_span: bool) -> (&mut Site, bool) {
         if let Some((last, index)) = &self.last
             && **last == *self.shape
         {
             return (&mut self.sites[*index], false);
         }
+        self.of_shape(raw, true)
+    }
+
+    fn of_shape(&mut self, raw: &RawRecord<'_>, is_span: bool) -> (&mut Site, bool) {
         let known = self.by_shape.get_key_value(&*self.shape).map(|(shape, index)| (shape.clone(), *index));
         self.last = known.or_else(|| self.intern(raw, is_span));
         match self.last.as_ref().map(|(_, index)| *index) {
@@ -341,14 +345,31 @@ impl Sites {
 }
 
 /// Level, target and names as one key. Lengths come first: strings that are not UTF-8 may contain any separator.
-#[inline]
 fn write_shape(shape: &mut Vec<u8>, raw: &RawRecord<'_>) {
     shape.clear();
     shape.push(raw.level as u8);
-    for name in std::iter::once(raw.target).chain(raw.fields.iter().map(|field| field.name)) {
-        shape.extend_from_slice(&(name.bytes.len() as u32).to_le_bytes());
-        shape.extend_from_slice(name.bytes);
+    for name in names(raw) {
+        shape.extend_from_slice(&(name.len() as u32).to_le_bytes());
+        shape.extend_from_slice(name);
     }
+}
+
+/// Whether [`write_shape`] would write this.
+#[inline]
+fn is_shape_of(shape: &[u8], raw: &RawRecord<'_>) -> bool {
+    let Some((&level, mut rest)) = shape.split_first() else { return false };
+    u32::from(level) == raw.level
+        && names(raw).all(|name| {
+            let Some((len, behind)) = rest.split_first_chunk() else { return false };
+            let is_next = u32::from_le_bytes(*len) as usize == name.len() && behind.starts_with(name);
+            rest = behind.get(name.len()..).unwrap_or_default();
+            is_next
+        })
+        && rest.is_empty()
+}
+
+fn names<'a>(raw: &RawRecord<'a>) -> impl Iterator<Item = &'a [u8]> {
+    std::iter::once(raw.target.bytes).chain(raw.fields.iter().map(|field| field.name.bytes))
 }
 
 #[cfg(test)]
@@ -382,6 +403,26 @@ mod tests {
         let none = with_record(b"a\xFFb", &[], |raw| sites.of(raw).0.metadata.fields().len());
         let joined = with_record(b"a\x01\0\0\0b", &[], |raw| sites.of(raw).0.metadata.fields().len());
         assert_eq!((fields, none, joined), (2, 1, 1));
+    }
+
+    #[test]
+    fn a_shape_is_told_without_writing_it() {
+        let names: [&[&[u8]]; 7] = [&[], &[b""], &[b"a"], &[b"b"], &[b"a", b"b"], &[b"ab"], &[b"a", b"b", b"c"]];
+        let targets: [&[u8]; 4] = [b"", b"t", b"t\x01\0\0\0a", &[b'x'; 300]];
+        let all = || targets.iter().flat_map(|target| names.iter().map(move |names| (*target, *names)));
+        for (target, names) in all() {
+            let mut shape = Vec::new();
+            with_record(target, names, |raw| write_shape(&mut shape, raw));
+            for other in all() {
+                let is_same = with_record(other.0, other.1, |raw| is_shape_of(&shape, raw));
+                assert_eq!(is_same, other == (target, names), "{target:?} {names:?} {other:?}");
+            }
+            for len in 0..shape.len() {
+                assert!(!with_record(target, names, |raw| is_shape_of(&shape[..len], raw)), "{len}");
+            }
+            shape[0] ^= 0x80;
+            assert!(!with_record(target, names, |raw| is_shape_of(&shape, raw)));
+        }
     }
 
     #[test]
