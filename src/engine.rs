@@ -19,11 +19,11 @@ use crate::run_state::{self, RunState};
 use crate::sites::number;
 use crate::static_sites;
 use crate::stats::{Slots, Totals};
-use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, lock};
+use crate::sync::thread::Thread;
+use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Mutex, Ordering, lock};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam_queue::{ArrayQueue, SegQueue};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::thread::Thread;
+use std::sync::{Arc, OnceLock};
 use tracing_core::LevelFilter;
 
 /// Whether anybody delivers what is pushed now.

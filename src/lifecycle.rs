@@ -32,10 +32,10 @@ use crate::output::{Destination, Directives, Output, OutputConfig};
 use crate::producers;
 use crate::run_state::{self, CALLERS, RUNNING, STOPPED};
 use crate::static_sites;
-use crate::sync::{AtomicBool, Ordering, lock};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, is_finished, lock};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, TryLockError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Once, OnceLock, TryLockError};
 use std::time::{Duration, Instant};
 
 /// What is known of the current run.
@@ -199,7 +199,7 @@ impl Engine {
     }
 
     fn spawn(&'static self, config: &Config) -> io::Result<JoinHandle<()>> {
-        let builder = std::thread::Builder::new().name(config.drain_name.clone());
+        let builder = thread::Builder::new().name(config.drain_name.clone());
         let config = config.clone();
         self.stopping().store(false, Ordering::Relaxed);
         os::with_signals_blocked(|| builder.spawn(move || drain::run(self, &config)))
@@ -271,10 +271,10 @@ fn inline_limit() -> Duration {
 /// Waits for a thread, for at most `limit`.
 fn join(thread: JoinHandle<()>, limit: Option<Duration>) {
     let started = Instant::now();
-    while limit.is_some_and(|limit| started.elapsed() < limit) && !thread.is_finished() {
-        std::thread::sleep(Duration::from_micros(100));
+    while limit.is_some_and(|limit| started.elapsed() < limit) && !is_finished(&thread) {
+        thread::sleep(Duration::from_micros(100));
     }
-    if limit.is_none() || thread.is_finished() {
+    if limit.is_none() || is_finished(&thread) {
         // The drain catches panics record by record; one that gets here has been printed by the hook.
         _ = thread.join();
     }
@@ -299,11 +299,15 @@ pub(crate) fn lock_within<T>(mutex: &Mutex<T>, limit: Option<Duration>) -> Optio
         if started.elapsed() >= limit {
             return None;
         }
-        std::thread::sleep(Duration::from_micros(50));
+        thread::sleep(Duration::from_micros(50));
     }
 }
 
 fn install_hooks() {
+    // Its primitives exist inside of an execution alone.
+    if cfg!(logfusion_shuttle) {
+        return;
+    }
     static HOOKS: Once = Once::new();
     HOOKS.call_once(|| {
         // Threads, hooks and rings of ended threads outlive any `dlclose`: so does the code.

@@ -37,7 +37,7 @@ use crate::engine::{self, Engine};
 use crate::os::{self, OwnerLock, ThreadName};
 use crate::ring::{Full, LEVELS, Mark, Producer, REASONS, Reason, Reservation, Ring, Words};
 use crate::stats::Ledger;
-use crate::sync::{AtomicU64, Ordering, lock};
+use crate::sync::{AtomicU64, Ordering, lock, thread, thread_local};
 use crate::versioned::Versioned;
 use std::cell::Cell;
 use std::ptr;
@@ -254,7 +254,7 @@ fn wait_for_room(producer: Producer<'static>, level: u32, size: usize) -> Result
         if left.is_zero() {
             return Err(Reason::Timeout);
         }
-        std::thread::sleep(rest.min(left));
+        thread::sleep(rest.min(left));
         match producer.reserve(size, level) {
             Ok(reservation) => return Ok(reservation),
             Err(Full::Full) => rest = (rest * 2).min(Duration::from_millis(1)),

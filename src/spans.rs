@@ -11,12 +11,11 @@ use crate::producers::{self, Dropped};
 use crate::record::encode::{ENVELOPE, write_envelope};
 use crate::record::layout::{ATTACH, EXIT};
 use crate::ring::{Mark, Producer};
-use crate::sync::{AtomicU64, Ordering, lock};
+use crate::sync::{AtomicU64, Mutex, Ordering, lock, thread_local};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::num::NonZeroU64;
-use std::sync::Mutex;
 
 /// Deepest nesting of a thread's spans.
 pub const MOST_SPANS: usize = 64;

@@ -41,10 +41,10 @@ use crate::engine::{Engine, Sink};
 use crate::lifecycle::lock_within;
 use crate::record::layout::{FIRST_SITE, Type};
 use crate::sites::{CachedInterest, number};
-use crate::sync::{AtomicPtr, AtomicU32, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, Mutex, MutexGuard, Ordering};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tracing_core::LevelFilter;
 

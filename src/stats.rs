@@ -8,9 +8,9 @@
 use crate::delivery::ThreadInfo;
 use crate::producers::{Slot, WITHOUT_RING};
 use crate::ring::{Counts, LEVELS, REASONS, Reason};
-use crate::sync::{AtomicU64, Ordering, lock};
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// What the drain counts for one thread. Written by whoever holds the drain's lock, read by anybody.
 #[derive(Debug, Default)]

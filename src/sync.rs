@@ -2,9 +2,9 @@
 //!
 //! Every lock-free protocol of the engine takes its primitives from here, so that one build of the same source runs on
 //! `std` and another, under the private cfg `logfusion_loom`, is explored by [loom](https://docs.rs/loom): all
-//! interleavings and all weakly ordered outcomes of a small model. A third build, under `logfusion_shuttle` besides, is run by
-//! [shuttle](https://docs.rs/shuttle): random interleavings of a large one. `ci/clippy` keeps the `std` types out
-//! of them.
+//! interleavings and all weakly ordered outcomes of a small model. A third build, under `logfusion_shuttle`, is the whole
+//! engine, of which [shuttle](https://docs.rs/shuttle) runs random interleavings (`tests/lifecycle.rs`). `ci/clippy` keeps
+//! the `std` types out of the protocols.
 //!
 //! # Seeded mistakes
 //!
@@ -12,61 +12,50 @@
 //! proof rests on an ordering or a check; a model of `loom-tests` switches one mistake on and expects loom to find it.
 //! In the engine itself the question is a constant `false` and leaves nothing behind.
 
-#[cfg(not(logfusion_loom))]
-pub use std::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence,
-};
-
-#[cfg(not(logfusion_loom))]
-pub use std::sync::{Mutex, MutexGuard};
-
-#[cfg(all(logfusion_loom, not(logfusion_shuttle)))]
-pub use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
-#[cfg(all(logfusion_loom, not(logfusion_shuttle)))]
-pub use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(any(logfusion_loom, logfusion_shuttle)))]
+mod primitives {
+    pub use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence,
+    };
+    pub use std::sync::{Condvar, Mutex, MutexGuard};
+    pub use std::{thread, thread_local};
+}
+#[cfg(logfusion_loom)]
+mod primitives {
+    pub use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+    pub use loom::sync::{Mutex, MutexGuard};
+}
 #[cfg(logfusion_shuttle)]
-pub use shuttle::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+mod scheduled;
 #[cfg(logfusion_shuttle)]
-pub use shuttle::sync::{Mutex, MutexGuard};
+use scheduled as primitives;
+
+pub use primitives::*;
+
+#[cfg(logfusion_shuttle)]
+pub(crate) use primitives::thread_local;
 
 /// Locks a mutex that no panic can leave in a wrong state.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// Whether a thread has ended. A join of shuttle's cannot be put off.
+#[cfg(not(logfusion_loom))]
+pub fn is_finished<T>(thread: &thread::JoinHandle<T>) -> bool {
+    #[cfg(not(logfusion_shuttle))]
+    return thread.is_finished();
+    #[cfg(logfusion_shuttle)]
+    return matches!(thread, thread::JoinHandle { .. });
+}
+
 /// In a model every step is a scheduling point of one thread: there is no compiler to hold back.
 #[cfg(logfusion_loom)]
 pub fn compiler_fence(_: Ordering) {}
 
-/// Where a model is told of accesses to plain memory; shuttle, which runs threads in turn, asks for none.
+/// Where a model is told of accesses to plain memory.
 #[cfg(logfusion_loom)]
-pub mod cell {
-    #[cfg(not(logfusion_shuttle))]
-    pub use loom::cell::UnsafeCell;
-
-    /// In loom's place.
-    #[cfg(logfusion_shuttle)]
-    #[derive(Debug)]
-    pub struct UnsafeCell<T>(T);
-
-    #[cfg(logfusion_shuttle)]
-    impl<T> UnsafeCell<T> {
-        /// A cell.
-        pub fn new(value: T) -> Self {
-            Self(value)
-        }
-
-        /// A read.
-        pub fn with(&self, read: impl FnOnce(&T)) {
-            read(&self.0);
-        }
-
-        /// A write.
-        pub fn with_mut(&self, write: impl FnOnce(&T)) {
-            write(&self.0);
-        }
-    }
-}
+pub use loom::cell;
 
 /// The caller's half of an asymmetric barrier; the other half is [`heavy_barrier`].
 ///
@@ -74,9 +63,9 @@ pub mod cell {
 /// it is a full fence.
 #[inline(always)]
 pub fn light_barrier() {
-    #[cfg(all(target_os = "linux", not(logfusion_loom)))]
+    #[cfg(all(target_os = "linux", not(any(logfusion_loom, logfusion_shuttle))))]
     compiler_fence(Ordering::SeqCst);
-    #[cfg(any(not(target_os = "linux"), logfusion_loom))]
+    #[cfg(any(not(target_os = "linux"), logfusion_loom, logfusion_shuttle))]
     if !seeded(Mistake::NoBarrierAfterPush) {
         fence(Ordering::SeqCst);
     }
@@ -87,7 +76,7 @@ pub fn light_barrier() {
 pub fn heavy_barrier() {
     #[cfg(not(logfusion_loom))]
     crate::os::heavy_barrier();
-    #[cfg(any(not(target_os = "linux"), logfusion_loom))]
+    #[cfg(any(not(target_os = "linux"), logfusion_loom, logfusion_shuttle))]
     fence(Ordering::SeqCst);
 }
 
@@ -147,16 +136,16 @@ pub fn seeded(mistake: Mistake) -> bool {
 }
 
 /// Whether a model switched this mistake on.
-#[cfg(not(any(logfusion_loom, logfusion_seedable)))]
+#[cfg(not(any(logfusion_loom, logfusion_shuttle, logfusion_seedable)))]
 #[inline(always)]
 pub const fn seeded(_: Mistake) -> bool {
     false
 }
 
-#[cfg(logfusion_loom)]
+#[cfg(any(logfusion_loom, logfusion_shuttle))]
 pub use seeding::{seed, seeded};
 
-#[cfg(logfusion_loom)]
+#[cfg(any(logfusion_loom, logfusion_shuttle))]
 mod seeding {
     use super::Mistake;
     use std::sync::Mutex;

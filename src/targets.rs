@@ -9,12 +9,12 @@
 //! `log.target`.
 
 use crate::sites::{MOST_SITE_BYTES, MOST_SITES};
-use crate::sync::lock;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::Mutex;
+use crate::sync::{AtomicU32, Ordering, lock};
 use arc_swap::ArcSwapOption;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use tracing_core::callsite::{Callsite, Identifier};
 use tracing_core::dispatcher;
 use tracing_core::field::{FieldSet, Value};

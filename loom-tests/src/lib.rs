@@ -16,7 +16,7 @@
 //! race it finds.
 //!
 //! `LOGFUSION_LOOM_LONG=1` takes the long form's bounds.
-#![cfg(all(logfusion_loom, not(logfusion_shuttle)))]
+#![cfg(logfusion_loom)]
 
 use logfusion::sync::{Mistake, seed};
 use loom::model::Builder;

@@ -1,7 +1,7 @@
 //! A closed callback: not running, and never again (`logfusion::quiescence`).
 //!
 //! The registry's list (arc-swap) is left out: each caller holds the registration already, as one with an old list does.
-#![cfg(all(logfusion_loom, not(logfusion_shuttle)))]
+#![cfg(logfusion_loom)]
 
 use logfusion::quiescence::Quiescence;
 use logfusion::sync::Mistake;

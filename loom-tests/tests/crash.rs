@@ -3,7 +3,7 @@
 //!
 //! Stand-ins: a counter for the file that the drain writes, and a cell for the memory of a ring. The handler waits without limit
 //! here, so a drain that never leaves is a deadlock.
-#![cfg(all(logfusion_loom, not(logfusion_shuttle)))]
+#![cfg(logfusion_loom)]
 
 use logfusion::freeze::Freeze;
 use logfusion::ring::{Consumer, Producer, Ring};

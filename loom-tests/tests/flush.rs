@@ -2,7 +2,7 @@
 //! (`logfusion::tickets`).
 //!
 //! A pass is written out here in the order of `src/drain/mod.rs`; an atomic stands for the mutex around the last ticket done.
-#![cfg(all(logfusion_loom, not(logfusion_shuttle)))]
+#![cfg(logfusion_loom)]
 
 use logfusion::ring::{Consumer, Producer, Ring};
 use logfusion::run_state::{RUNNING, RunState, STOPPED};

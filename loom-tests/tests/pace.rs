@@ -1,7 +1,7 @@
 //! Sleep and wake: no wake is lost (`logfusion::pace`, "Sleep and wake").
 //!
 //! The sleep has no time limit here, so a lost wake is a deadlock, which loom reports.
-#![cfg(all(logfusion_loom, not(logfusion_shuttle)))]
+#![cfg(logfusion_loom)]
 
 use logfusion::pace::Sleeper;
 use logfusion::sync::{AtomicU32, Mistake, Ordering};

@@ -1,5 +1,5 @@
 //! The ring: bytes before head, reads before tail (`logfusion::ring`, "Orderings").
-#![cfg(all(logfusion_loom, not(logfusion_shuttle)))]
+#![cfg(logfusion_loom)]
 
 use logfusion::ring::{Consumer, Full, Producer, Reason, Ring};
 use logfusion::sync::Mistake;

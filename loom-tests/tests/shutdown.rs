@@ -1,5 +1,5 @@
 //! A late caller against a stop (`logfusion::run_state`).
-#![cfg(all(logfusion_loom, not(logfusion_shuttle)))]
+#![cfg(logfusion_loom)]
 
 use logfusion::ring::{Consumer, Producer, Ring};
 use logfusion::run_state::{RUNNING, RunState, STOPPED, look_again, start_late};

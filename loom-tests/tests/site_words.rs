@@ -2,7 +2,7 @@
 //!
 //! The statement is C (`include/logfusion_statements.h`, "The push"), and the table's lock is std's: both are written down here a
 //! second time, step for step. The ring and the barriers are the library's own.
-#![cfg(all(logfusion_loom, not(logfusion_shuttle)))]
+#![cfg(logfusion_loom)]
 
 use logfusion::ring::{Consumer, Producer, Ring};
 use logfusion::sync::{AtomicU32, Mistake, Ordering, heavy_barrier, light_barrier, seeded};

@@ -3,7 +3,7 @@
 //! Stand-ins: an atomic flag that the thread sets as its last step, for the robust mutex that the kernel marks (with
 //! `Release` and `Acquire`, no more than the mutex gives); loom's channels, for the pool (`ArrayQueue`) and for the way of
 //! new rings to the drain (`SegQueue`).
-#![cfg(all(logfusion_loom, not(logfusion_shuttle)))]
+#![cfg(logfusion_loom)]
 
 use logfusion::ring::{Consumer, Producer, Ring};
 use logfusion::sync::{AtomicU32, Mistake, Ordering};

@@ -1,5 +1,5 @@
 //! A thread's name and the drain's copy of it (`src/versioned.rs`), the library's own.
-#![cfg(all(logfusion_loom, not(logfusion_shuttle)))]
+#![cfg(logfusion_loom)]
 
 use logfusion::sync::Mistake;
 use logfusion::versioned::Versioned;

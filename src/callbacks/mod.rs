@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Ordering, thread, thread_local};
 
 /// What is called.
 #[derive(Debug, Clone, Copy)]
@@ -351,7 +351,7 @@ fn wait_until(timeout: Option<Duration>, done: impl Fn() -> bool) -> bool {
         if left.is_zero() {
             return false;
         }
-        std::thread::sleep(rest.min(left));
+        thread::sleep(rest.min(left));
         rest = (rest * 2).min(Duration::from_millis(1));
     }
 }

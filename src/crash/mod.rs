@@ -39,12 +39,11 @@ pub mod rings;
 use crate::lifecycle::lock_within;
 use crate::os;
 use crate::output::{Destination, Output};
-use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering, lock};
+use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, Ordering, lock, thread};
 use freeze::Freeze;
 use report::Report;
 use std::fs::File;
 use std::io;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 static FREEZE: Freeze = Freeze::new();
@@ -135,7 +134,7 @@ fn wait_for_the_end(may_go_on: &dyn Fn() -> bool) {
     let began = Instant::now();
     let mut nobody_reports = began;
     while !may_go_on() {
-        std::thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(1));
         if REPORTER.load(Ordering::Relaxed) != 0 {
             nobody_reports = Instant::now();
         }

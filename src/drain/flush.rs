@@ -12,8 +12,8 @@ use crate::lifecycle::lock_within;
 use crate::output::OutputStats;
 use crate::producers;
 use crate::run_state::{CALLERS, RUNNING, STOPPED};
-use crate::sync::{AtomicBool, lock};
-use std::sync::{Condvar, Mutex, PoisonError};
+use crate::sync::{AtomicBool, Condvar, Mutex, lock, thread};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 /// Requests and what became of them.
@@ -167,7 +167,7 @@ impl Engine {
             }
             // A late push whose caller is about to start the engine, or has found the lifecycle taken: this one starts it.
             self.start_automatically();
-            std::thread::sleep(Duration::from_micros(100));
+            thread::sleep(Duration::from_micros(100));
         }
         true
     }

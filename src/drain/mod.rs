@@ -44,7 +44,7 @@ use crate::producers;
 use crate::record::decode::{is_envelope, kind};
 use crate::sites::Part;
 use crate::stats::Outcome;
-use crate::sync::{Ordering, lock};
+use crate::sync::{Ordering, lock, thread};
 use lane::Lane;
 use merge::Merge;
 use pace::Pace;
@@ -103,7 +103,7 @@ pub struct Pass {
 /// The drain's thread.
 pub(crate) fn run(engine: &'static Engine, config: &Config) {
     // Before the first sleep: who finds the drain asleep and nobody to wake would have taken the one wake that is due.
-    engine.drain_thread.store(Some(Arc::new(std::thread::current())));
+    engine.drain_thread.store(Some(Arc::new(thread::current())));
     let mut trouble = Vec::new();
     if let Some(cpu) = config.drain_cpu
         && let Err(error) = os::set_affinity(cpu)
@@ -131,7 +131,7 @@ pub(crate) fn run(engine: &'static Engine, config: &Config) {
         if !urgent {
             engine.sleeper.sleep(
                 || engine.flush.is_requested() || lock(&engine.drain).is_urgent(engine),
-                || std::thread::park_timeout(rest),
+                || thread::park_timeout(rest),
             );
         }
     }

@@ -191,7 +191,11 @@ impl OwnerLock {
     /// Makes the calling thread the owner until it ends. Never blocks; fails while another thread is the owner.
     pub fn lock_for_current_thread(&self) -> io::Result<()> {
         match self.try_lock() {
-            0 => Ok(()),
+            0 => {
+                #[cfg(logfusion_shuttle)]
+                ends_with_thread(self);
+                Ok(())
+            }
             error => Err(io::Error::from_raw_os_error(error)),
         }
     }
@@ -204,6 +208,8 @@ impl OwnerLock {
 
     /// Whether the owner has ended, or there is none; the lock can then be taken by another thread.
     pub fn owner_is_gone(&self) -> bool {
+        #[cfg(logfusion_shuttle)]
+        crate::sync::step();
         let gone = self.try_lock() == 0;
         if gone {
             // SAFETY: the calling thread has just locked it.
@@ -221,6 +227,22 @@ impl OwnerLock {
             result => result,
         }
     }
+}
+
+/// To the kernel, all of shuttle's threads are one, which does not end: the end of one of them unlocks.
+#[cfg(logfusion_shuttle)]
+fn ends_with_thread(lock: &OwnerLock) {
+    struct Unlock(*mut libc::pthread_mutex_t);
+    impl Drop for Unlock {
+        fn drop(&mut self) {
+            // SAFETY: locked by the thread that ends, whose slot the drain keeps until then.
+            unsafe { libc::pthread_mutex_unlock(self.0) };
+        }
+    }
+    shuttle::thread_local! {
+        static OWNED: std::cell::RefCell<Vec<Unlock>> = std::cell::RefCell::default();
+    }
+    OWNED.with(|owned| owned.borrow_mut().push(Unlock(lock.mutex.as_ptr())));
 }
 
 impl Drop for OwnerLock {

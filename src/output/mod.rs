@@ -20,10 +20,11 @@ mod line;
 mod rotate;
 mod writer;
 
+use crate::sync::{Mutex, MutexGuard, lock};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use tracing_core::Dispatch;
@@ -241,7 +242,7 @@ impl Shared {
 
     /// A panic with the lock held leaves whole lines behind: poison means nothing here.
     fn lock(&self) -> MutexGuard<'_, Writer> {
-        crate::sync::lock(&self.writer)
+        lock(&self.writer)
     }
 
     /// Appends a line, and writes the buffer if `at_once` or if it has grown too large.

@@ -6,9 +6,8 @@
 //! first ends it.
 
 use crate::os;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use std::io::{self, Write};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};

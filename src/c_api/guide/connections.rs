@@ -8,12 +8,12 @@ use crate::c_api::status::Status;
 use crate::c_api::{marked_boundary, text};
 use crate::lifecycle::lock_within;
 use crate::os::HostGuard;
-use crate::sync::lock;
+use crate::sync::{Mutex, MutexGuard, lock};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection};
 use std::collections::HashMap;
 use std::ffi::{c_char, c_int};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 /// Whatever is wrong with a pointer or a number.

@@ -10,11 +10,12 @@ use crate::os::HostGuard;
 use crate::producers;
 use crate::record::encode::{Field, Text, Value};
 use crate::record::layout::{MAX_FIELDS, MAX_NAME};
+use crate::sync::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::alloc::Layout;
 use std::collections::HashMap;
 use std::ffi::{c_char, c_int};
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 const LOG: &str = "logfusion_safe_log_message";

@@ -1,0 +1,297 @@
+//! The primitives of `std` for a build whose threads are [shuttle](https://docs.rs/shuttle)'s: before each step it may turn
+//! to another thread.
+//!
+//! Shuttle's own atomics and locks remember which thread of an execution did what, and the engine's live on in statics from one
+//! execution to the next. As shuttle runs one thread at a time, those of `std` do; they look the same in memory, too.
+//! Whoever waits for a lock or a condition looks again and again: a wake-up that is lost shows as an execution without end.
+
+use shuttle::thread::LocalKey;
+use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
+use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
+use std::time::{Duration, Instant};
+
+pub use std::sync::atomic::{Ordering, compiler_fence};
+
+/// As `std`'s.
+pub mod thread {
+    pub use shuttle::thread::{Builder, JoinHandle, Thread, current, park_timeout, yield_now};
+
+    /// Shuttle knows no time: others go first.
+    pub fn sleep(_: std::time::Duration) {
+        yield_now();
+    }
+}
+
+/// Shuttle may turn to another thread here.
+pub fn step() {
+    shuttle::thread::sleep(Duration::ZERO);
+}
+
+macro_rules! atomics {
+    ($($name:ident: $type:ty, [$($method:ident),*];)*) => {$(
+        /// As `std`'s.
+        #[derive(Debug, Default)]
+        #[repr(transparent)]
+        pub struct $name(std::sync::atomic::$name);
+
+        impl $name {
+            pub const fn new(value: $type) -> Self {
+                Self(std::sync::atomic::$name::new(value))
+            }
+
+            pub fn load(&self, order: Ordering) -> $type {
+                step();
+                self.0.load(order)
+            }
+
+            pub fn store(&self, value: $type, order: Ordering) {
+                step();
+                self.0.store(value, order);
+            }
+
+            pub fn swap(&self, value: $type, order: Ordering) -> $type {
+                step();
+                self.0.swap(value, order)
+            }
+
+            pub fn compare_exchange(
+                &self,
+                old: $type,
+                new: $type,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$type, $type> {
+                step();
+                self.0.compare_exchange(old, new, success, failure)
+            }
+
+            pub fn compare_exchange_weak(
+                &self,
+                old: $type,
+                new: $type,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$type, $type> {
+                self.compare_exchange(old, new, success, failure)
+            }
+
+            pub fn fetch_update(
+                &self,
+                success: Ordering,
+                failure: Ordering,
+                f: impl FnMut($type) -> Option<$type>,
+            ) -> Result<$type, $type> {
+                step();
+                self.0.fetch_update(success, failure, f)
+            }
+
+            $(pub fn $method(&self, value: $type, order: Ordering) -> $type {
+                step();
+                self.0.$method(value, order)
+            })*
+        }
+    )*};
+}
+
+atomics! {
+    AtomicBool: bool, [fetch_or];
+    AtomicU32: u32, [fetch_add];
+    AtomicU64: u64, [fetch_add, fetch_sub, fetch_or, fetch_max];
+    AtomicUsize: usize, [fetch_add, fetch_sub];
+}
+
+/// As `std`'s.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct AtomicPtr<T>(std::sync::atomic::AtomicPtr<T>);
+
+impl<T> Default for AtomicPtr<T> {
+    fn default() -> Self {
+        Self::new(std::ptr::null_mut())
+    }
+}
+
+impl<T> AtomicPtr<T> {
+    pub const fn new(value: *mut T) -> Self {
+        Self(std::sync::atomic::AtomicPtr::new(value))
+    }
+
+    pub fn load(&self, order: Ordering) -> *mut T {
+        step();
+        self.0.load(order)
+    }
+
+    pub fn store(&self, value: *mut T, order: Ordering) {
+        step();
+        self.0.store(value, order);
+    }
+
+    pub fn compare_exchange(
+        &self,
+        old: *mut T,
+        new: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        step();
+        self.0.compare_exchange(old, new, success, failure)
+    }
+
+    pub fn compare_exchange_weak(
+        &self,
+        old: *mut T,
+        new: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        self.compare_exchange(old, new, success, failure)
+    }
+}
+
+pub fn fence(_: Ordering) {
+    step();
+}
+
+/// As `std`'s.
+#[derive(Debug, Default)]
+pub struct Mutex<T>(std::sync::Mutex<T>);
+
+/// As `std`'s.
+#[derive(Debug)]
+pub struct MutexGuard<'m, T> {
+    guard: std::sync::MutexGuard<'m, T>,
+    mutex: &'m Mutex<T>,
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
+}
+
+impl<T> Mutex<T> {
+    pub const fn new(value: T) -> Self {
+        Self(std::sync::Mutex::new(value))
+    }
+
+    pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
+        step();
+        match self.0.try_lock() {
+            Ok(guard) => Ok(MutexGuard { guard, mutex: self }),
+            Err(TryLockError::WouldBlock) => Err(TryLockError::WouldBlock),
+            Err(TryLockError::Poisoned(poison)) => {
+                Err(TryLockError::Poisoned(PoisonError::new(MutexGuard { guard: poison.into_inner(), mutex: self })))
+            }
+        }
+    }
+
+    pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+        loop {
+            match self.try_lock() {
+                Ok(guard) => return Ok(guard),
+                Err(TryLockError::Poisoned(poison)) => return Err(poison),
+                Err(TryLockError::WouldBlock) => thread::yield_now(),
+            }
+        }
+    }
+}
+
+/// As `std`'s: who waits looks by itself.
+#[derive(Debug, Default)]
+pub struct Condvar(());
+
+/// How a wait with a limit ended.
+#[derive(Debug)]
+pub struct Waited {
+    timed_out: bool,
+}
+
+impl Waited {
+    pub fn timed_out(&self) -> bool {
+        self.timed_out
+    }
+}
+
+impl Condvar {
+    pub fn notify_all(&self) {}
+
+    pub fn wait_while<'m, T>(
+        &self,
+        guard: MutexGuard<'m, T>,
+        waiting: impl FnMut(&mut T) -> bool,
+    ) -> LockResult<MutexGuard<'m, T>> {
+        self.wait_timeout_while(guard, Duration::MAX, waiting).map(|(guard, _)| guard).map_err(|poison| {
+            let (guard, _) = poison.into_inner();
+            PoisonError::new(guard)
+        })
+    }
+
+    pub fn wait_timeout_while<'m, T>(
+        &self,
+        mut guard: MutexGuard<'m, T>,
+        limit: Duration,
+        mut waiting: impl FnMut(&mut T) -> bool,
+    ) -> LockResult<(MutexGuard<'m, T>, Waited)> {
+        let began = Instant::now();
+        while waiting(&mut guard) {
+            if began.elapsed() >= limit {
+                return Ok((guard, Waited { timed_out: true }));
+            }
+            let mutex = guard.mutex;
+            drop(guard);
+            thread::yield_now();
+            match mutex.lock() {
+                Ok(locked) => guard = locked,
+                Err(poison) => return Err(PoisonError::new((poison.into_inner(), Waited { timed_out: false }))),
+            }
+        }
+        Ok((guard, Waited { timed_out: false }))
+    }
+}
+
+/// A thread's own cell, with what `std` offers for one and shuttle does not.
+#[derive(Debug)]
+pub struct Local<T: 'static>(pub &'static LocalKey<T>);
+
+impl<T> Local<T> {
+    pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        self.0.with(f)
+    }
+}
+
+impl<T> Local<Cell<T>> {
+    pub fn get(&'static self) -> T
+    where
+        T: Copy,
+    {
+        self.0.with(Cell::get)
+    }
+
+    pub fn set(&'static self, value: T) {
+        self.0.with(|cell| cell.set(value));
+    }
+
+    pub fn replace(&'static self, value: T) -> T {
+        self.0.with(|cell| cell.replace(value))
+    }
+}
+
+macro_rules! local {
+    ($($(#[$meta:meta])* static $name:ident: $type:ty = $value:expr;)*) => {$(
+        $(#[$meta])*
+        static $name: $crate::sync::Local<$type> = {
+            shuttle::thread_local! { static KEY: $type = $value; }
+            $crate::sync::Local(&KEY)
+        };
+    )*};
+}
+pub(crate) use local as thread_local;
