@@ -19,6 +19,11 @@ mod primitives {
     };
     pub use std::sync::{Condvar, Mutex, MutexGuard};
     pub use std::{thread, thread_local};
+
+    /// Whether a thread has ended.
+    pub fn is_finished<T>(thread: &thread::JoinHandle<T>) -> bool {
+        thread.is_finished()
+    }
 }
 #[cfg(logfusion_loom)]
 mod primitives {
@@ -38,15 +43,6 @@ pub(crate) use primitives::thread_local;
 /// Locks a mutex that no panic can leave in a wrong state.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Whether a thread has ended. A join of shuttle's cannot be put off.
-#[cfg(not(logfusion_loom))]
-pub fn is_finished<T>(thread: &thread::JoinHandle<T>) -> bool {
-    #[cfg(not(logfusion_shuttle))]
-    return thread.is_finished();
-    #[cfg(logfusion_shuttle)]
-    return matches!(thread, thread::JoinHandle { .. });
 }
 
 /// In a model every step is a scheduling point of one thread: there is no compiler to hold back.

@@ -192,8 +192,13 @@ impl OwnerLock {
     pub fn lock_for_current_thread(&self) -> io::Result<()> {
         match self.try_lock() {
             0 => {
+                // To the kernel, all of shuttle's threads are one, which does not end.
                 #[cfg(logfusion_shuttle)]
-                ends_with_thread(self);
+                crate::sync::at_thread_end({
+                    let mutex = self.mutex;
+                    // SAFETY: this thread locked it, and the drain keeps its slot until it is unlocked.
+                    move || _ = unsafe { libc::pthread_mutex_unlock(mutex.as_ptr()) }
+                });
                 Ok(())
             }
             error => Err(io::Error::from_raw_os_error(error)),
@@ -227,22 +232,6 @@ impl OwnerLock {
             result => result,
         }
     }
-}
-
-/// To the kernel, all of shuttle's threads are one, which does not end: the end of one of them unlocks.
-#[cfg(logfusion_shuttle)]
-fn ends_with_thread(lock: &OwnerLock) {
-    struct Unlock(*mut libc::pthread_mutex_t);
-    impl Drop for Unlock {
-        fn drop(&mut self) {
-            // SAFETY: locked by the thread that ends, whose slot the drain keeps until then.
-            unsafe { libc::pthread_mutex_unlock(self.0) };
-        }
-    }
-    shuttle::thread_local! {
-        static OWNED: std::cell::RefCell<Vec<Unlock>> = std::cell::RefCell::default();
-    }
-    OWNED.with(|owned| owned.borrow_mut().push(Unlock(lock.mutex.as_ptr())));
 }
 
 impl Drop for OwnerLock {

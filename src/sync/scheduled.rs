@@ -6,7 +6,7 @@
 //! Whoever waits for a lock or a condition looks again and again: a wake-up that is lost shows as an execution without end.
 
 use shuttle::thread::LocalKey;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut};
 use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 use std::time::{Duration, Instant};
@@ -21,6 +21,25 @@ pub mod thread {
     pub fn sleep(_: std::time::Duration) {
         yield_now();
     }
+}
+
+/// Says so always: shuttle's threads cannot be asked, and a join waits.
+pub fn is_finished<T>(_: &thread::JoinHandle<T>) -> bool {
+    true
+}
+
+/// Calls `f` when the calling thread ends.
+pub fn at_thread_end(f: impl FnOnce() + 'static) {
+    struct Ends(Vec<Box<dyn FnOnce()>>);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.0.drain(..).for_each(|f| f());
+        }
+    }
+    shuttle::thread_local! {
+        static ENDS: RefCell<Ends> = const { RefCell::new(Ends(Vec::new())) };
+    }
+    ENDS.with(|ends| ends.borrow_mut().0.push(Box::new(f)));
 }
 
 /// Shuttle may turn to another thread here.
