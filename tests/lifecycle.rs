@@ -1,4 +1,4 @@
-//! The whole engine at once: threads that log, flush and end, a drain that sleeps, stops in between, late records that start
+//! The whole engine at once: threads that log, flush (and wait, or are called back) and end, a drain that sleeps, stops in between, late records that start
 //! the engine again, and a callback that is unregistered. Too large for loom, so [shuttle](https://docs.rs/shuttle) runs it in
 //! random interleavings (`ci/shuttle`): 100,000 under `make soak`. The source is the engine's own, built on shuttle's
 //! primitives ([`logfusion::sync`]); the process lives on from one interleaving to the next, and so does the engine.
@@ -6,11 +6,11 @@
 mod common;
 
 use common::*;
-use logfusion::c_api::CRecord;
+use logfusion::c_api::{CRecord, logfusion_async_operation};
 use logfusion::sync::{Mistake, seed};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Runner, thread};
-use std::ffi::c_void;
+use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const CALLERS: usize = 3;
@@ -20,6 +20,9 @@ const TARGET: &std::ffi::CStr = c"lifecycle";
 
 /// What the callback has seen, by caller. Plain atomics: they are the test's, and no point at which threads change.
 static SEEN: [AtomicU64; CALLERS] = [const { AtomicU64::new(0) }; CALLERS];
+/// Asynchronous flushes that ended, by caller.
+static FLUSHED: [AtomicU64; CALLERS] = [const { AtomicU64::new(0) }; CALLERS];
+static FLUSHED_EARLY: AtomicBool = AtomicBool::new(false);
 static OUT_OF_ORDER: AtomicBool = AtomicBool::new(false);
 /// The context of the other callback is gone.
 static FREED: AtomicBool = AtomicBool::new(false);
@@ -45,6 +48,12 @@ unsafe extern "C-unwind" fn look(_: *const CRecord, _: *mut c_void) {
     }
 }
 
+unsafe extern "C-unwind" fn flushed(caller: c_int, _: c_int, _: *const c_char) {
+    let caller = caller as usize;
+    FLUSHED[caller].fetch_add(1, Ordering::Relaxed);
+    FLUSHED_EARLY.fetch_or(SEEN[caller].load(Ordering::Relaxed) < RECORDS[caller], Ordering::Relaxed);
+}
+
 fn caller(number: usize) {
     for record in 0..RECORDS[number] {
         assert_eq!(log_text(INFO, TARGET.to_str().unwrap(), &format!("{number} {record}")), OK);
@@ -53,11 +62,13 @@ fn caller(number: usize) {
             assert!(SEEN[number].load(Ordering::Relaxed) > record, "flushed and not delivered");
         }
     }
+    // SAFETY: the callback lives as long as the process.
+    assert_eq!(unsafe { logfusion_async_operation(number as c_int, Some(flushed)) }, OK);
 }
 
 fn lifecycle() {
-    SEEN.iter().for_each(|seen| seen.store(0, Ordering::Relaxed));
-    for flag in [&OUT_OF_ORDER, &FREED, &CALLED_AFTER_ITS_END] {
+    SEEN.iter().chain(&FLUSHED).for_each(|count| count.store(0, Ordering::Relaxed));
+    for flag in [&OUT_OF_ORDER, &FREED, &CALLED_AFTER_ITS_END, &FLUSHED_EARLY] {
         flag.store(false, Ordering::Relaxed);
     }
     start(&Config { output: Some("none".into()), ring_bytes: 4096, ..Config::default() });
@@ -74,12 +85,14 @@ fn lifecycle() {
     stopper.join().expect("the stopper ends");
     unregisters.join().expect("the callback ends");
     // Whoever logged last is not waited for, nor helped.
-    while SEEN.iter().zip(RECORDS).any(|(seen, records)| seen.load(Ordering::Relaxed) < records) {
+    let is_less = |(count, wanted): (&AtomicU64, u64)| count.load(Ordering::Relaxed) < wanted;
+    while SEEN.iter().zip(RECORDS).chain(FLUSHED.iter().zip([1; CALLERS])).any(is_less) {
         thread::yield_now();
     }
     shutdown();
-    let seen = SEEN.each_ref().map(|seen| seen.load(Ordering::Relaxed));
-    assert_eq!(seen, RECORDS, "each record once");
+    let ended = [&SEEN, &FLUSHED].map(|counts| counts.each_ref().map(|count| count.load(Ordering::Relaxed)));
+    assert_eq!(ended, [RECORDS, [1; CALLERS]], "each record and each flush once");
+    assert!(!FLUSHED_EARLY.load(Ordering::Relaxed), "a flush ended before what was logged before it");
     assert!(!OUT_OF_ORDER.load(Ordering::Relaxed), "in order");
     assert!(!CALLED_AFTER_ITS_END.load(Ordering::Relaxed), "a callback ran after its end");
     let after = stats().counts;
