@@ -464,8 +464,8 @@ LOGFUSION_API ptrdiff_t logfusion_log_batch(const logfusion_entry *entries, size
  *
  * An open record must be ended by the same thread, with logfusion_commit or logfusion_cancel, before it logs again:
  * until then its other records are dropped as re-entered. A thread that ends, forks or jumps out (longjmp, an
- * exception) in between loses the open record, nothing else; so does one that logs from a frame that lies more than 1
- * KiB further up the stack than the one that reserved (then dropped_other counts it).
+ * exception) in between loses the open record, nothing else; so does one that logs, in a signal handler too, from a
+ * frame that lies more than 1 KiB further up the stack than the one that reserved (then dropped_other counts it).
  */
 LOGFUSION_API int logfusion_reserve(int level, const char *target, size_t capacity, char **text, size_t *granted);
 

@@ -112,8 +112,8 @@ typedef struct logfusion_producer {
  * LOGFUSION_SITE_ASK.
  *
  * logfusion_site_push logs a record with the site's values, whatever keeps the statement from doing so itself. *here, if
- * `here` is not NULL, is set to the thread's producer where statements may use it. `mark` is an address in the frame
- * of the statement.
+ * `here` is not NULL, is set to the thread's producer where statements may use it. `mark` is where on the stack the
+ * statement is (logfusion_stack_pointer).
  *
  * logfusion_site_span_enter enters the span of a site.
  *
@@ -160,6 +160,23 @@ __attribute__((destructor(101))) static void logfusion_withdraw(void) {
 #define LOGFUSION_WORD(site) (*(volatile const uint32_t *)&(site)->word)
 static char logfusion_module;
 #endif
+
+/* Where on the stack a statement is: what it calls is below, and so is a handler that interrupts it. */
+LOGFUSION_ALWAYS_INLINE const void *logfusion_stack_pointer(void) {
+#if defined(__GNUC__) && defined(__x86_64__) && defined(__LP64__)
+    const void *here;
+    __asm__("{movq %%rsp, %0|mov %0, rsp}" : "=r"(here));
+    return here;
+#elif defined(__GNUC__) && defined(__aarch64__) && defined(__LP64__)
+    const void *here;
+    __asm__("mov %0, sp" : "=r"(here));
+    return here;
+#else
+    const char here = 0;
+    const uintptr_t address = (uintptr_t)&here;
+    return (const void *)address;
+#endif
+}
 
 /* ------------------------------------------------------------------------------------------------------- Values */
 
@@ -479,26 +496,26 @@ LOGFUSION_ALWAYS_INLINE void logfusion_push_end(const logfusion_push *push, cons
 /* Logs the evaluated values. The thread is asked for after they were evaluated: a fiber may have moved meanwhile. */
 #define LOGFUSION_PUSH(...)                                                                                            \
     do {                                                                                                               \
-        const char logfusion_mark = 0;                                                                                 \
+        const void *const logfusion_mark = logfusion_stack_pointer();                                                  \
         logfusion_producer *const logfusion_thread = logfusion_here;                                                   \
         const size_t logfusion_most = logfusion_thread == NULL ? 0 : logfusion_thread->max_record;                     \
         const size_t logfusion_size = 16 LOGFUSION_EACH(LOGFUSION_MEASURE, __VA_ARGS__);                               \
         logfusion_push logfusion_begun =                                                                               \
-            logfusion_push_begin(logfusion_thread, logfusion_word, logfusion_size, &logfusion_mark);                   \
+            logfusion_push_begin(logfusion_thread, logfusion_word, logfusion_size, logfusion_mark);                    \
         (void)logfusion_most;                                                                                          \
         if (LOGFUSION_LIKELY(logfusion_begun.at != NULL)) {                                                            \
             LOGFUSION_EACH(LOGFUSION_WRITE, __VA_ARGS__)                                                               \
             logfusion_push_end(&logfusion_begun, &logfusion_this_site, logfusion_word, logfusion_size,                 \
                                logfusion_level);                                                                       \
         } else {                                                                                                       \
-            LOGFUSION_CALL_PUSH(&logfusion_mark, &logfusion_here, __VA_ARGS__);                                        \
+            LOGFUSION_CALL_PUSH(logfusion_mark, &logfusion_here, __VA_ARGS__);                                         \
         }                                                                                                              \
     } while (0)
 #else
 #define LOGFUSION_PUSH(...)                                                                                            \
     do {                                                                                                               \
-        const char logfusion_mark = 0;                                                                                 \
-        LOGFUSION_CALL_PUSH(&logfusion_mark, NULL, __VA_ARGS__);                                                       \
+        const void *const logfusion_mark = logfusion_stack_pointer();                                                  \
+        LOGFUSION_CALL_PUSH(logfusion_mark, NULL, __VA_ARGS__);                                                        \
     } while (0)
 #endif
 
@@ -698,11 +715,11 @@ LOGFUSION_ALWAYS_INLINE int logfusion_first(uint64_t *gate) {
         uint64_t logfusion_entered = 0;                                                                                \
         if ((level) <= LOGFUSION_MIN_LEVEL) {                                                                          \
             LOGFUSION_WITH_SITE((level) | LOGFUSION_SITE_SPAN, target, __VA_ARGS__) {                                  \
-                const char logfusion_mark = 0;                                                                         \
+                const void *const logfusion_mark = logfusion_stack_pointer();                                          \
                 LOGFUSION_EACH(LOGFUSION_EVALUATE, __VA_ARGS__)                                                        \
                 LOGFUSION_ALL_VALUES(__VA_ARGS__);                                                                     \
                 logfusion_entered =                                                                                    \
-                    logfusion_site_span_enter(&logfusion_this_site, logfusion_word, logfusion_all, &logfusion_mark);   \
+                    logfusion_site_span_enter(&logfusion_this_site, logfusion_word, logfusion_all, logfusion_mark);    \
             }                                                                                                          \
         }                                                                                                              \
         logfusion_entered;                                                                                             \

@@ -169,8 +169,9 @@ impl Events {
     ) -> Result<Report, DecodeError> {
         let Self { sites, static_sites, rendered } = self;
         let kind = kind(record.bytes);
+        let enter = || delivery::enter(record.thread, record.time_ns);
         if kind >= FIRST_SITE {
-            let known = static_sites.of(kind)?;
+            let known = static_sites.of(kind, enter)?;
             let level = known.description.level;
             if let Some(short) = &mut short
                 && is_for_subscriber_alone(&mut known.site, level, dispatch, record)
@@ -185,7 +186,7 @@ impl Events {
                 short.push_static(known, record)?;
                 wanted.set_served();
             }
-            let known = static_sites.of(kind)?;
+            let known = static_sites.of(kind, enter)?;
             let fields = known.fields(record.bytes)?;
             let message = match known.template.literal() {
                 Some(_) => Message::new(known.message.raw()),
@@ -206,7 +207,7 @@ impl Events {
             return Ok(give(&known.site, &subject, wanted, record, short));
         }
         let raw = decode(record.bytes)?;
-        let (site, is_shared) = sites.of(&raw);
+        let (site, is_shared) = sites.of(&raw, enter);
         let has_line = !is_shared && !raw.templated;
         if let Some(short) = short.as_mut().filter(|_| has_line)
             && is_for_subscriber_alone(site, raw.level, dispatch, record)
@@ -229,9 +230,9 @@ impl Events {
     /// The request for backtraces that an ERROR answers; of another record, none.
     pub fn answered_by(&mut self, bytes: &[u8]) -> Option<Arc<Request>> {
         match kind(bytes) {
-            ERROR => self.sites.of(&decode(bytes).ok()?).0.request(),
+            ERROR => self.sites.of(&decode(bytes).ok()?, || ()).0.request(),
             kind if kind >= FIRST_SITE => {
-                let known = self.static_sites.of(kind).ok()?;
+                let known = self.static_sites.of(kind, || ()).ok()?;
                 if known.description.level == ERROR { known.site.request() } else { None }
             }
             _ => None,

@@ -269,16 +269,17 @@ pub struct Sites {
 }
 
 impl Sites {
-    /// The callsite of a record's shape, and whether it is a shared one.
+    /// The callsite of a record's shape, and whether it is a shared one. `before` comes before it is made, which calls
+    /// foreign code.
     #[inline]
-    pub fn of(&mut self, raw: &RawRecord<'_>) -> (&mut Site, bool) {
+    pub fn of(&mut self, raw: &RawRecord<'_>, before: impl FnOnce()) -> (&mut Site, bool) {
         if let Some((last, index)) = &self.last
             && is_shape_of(last, raw)
         {
             return (&mut self.sites[*index], false);
         }
         write_shape(&mut self.shape, raw);
-        self.of_shape(raw, false)
+        self.of_shape(raw, false, before)
     }
 
     /// The same for a record that describes a span.
@@ -292,12 +293,15 @@ impl Sites {
         {
             return (&mut self.sites[*index], false);
         }
-        self.of_shape(raw, true)
+        self.of_shape(raw, true, || ())
     }
 
-    fn of_shape(&mut self, raw: &RawRecord<'_>, is_span: bool) -> (&mut Site, bool) {
+    fn of_shape(&mut self, raw: &RawRecord<'_>, is_span: bool, before: impl FnOnce()) -> (&mut Site, bool) {
         let known = self.by_shape.get_key_value(&*self.shape).map(|(shape, index)| (shape.clone(), *index));
-        self.last = known.or_else(|| self.intern(raw, is_span));
+        self.last = known.or_else(|| {
+            before();
+            self.intern(raw, is_span)
+        });
         match self.last.as_ref().map(|(_, index)| *index) {
             Some(index) => (&mut self.sites[index], false),
             None => {
@@ -389,9 +393,9 @@ mod tests {
     #[test]
     fn one_shape_has_one_callsite() {
         let mut sites = Sites::default();
-        let first = with_record(b"shape::one", &[b"a"], |raw| sites.of(raw).0.metadata as *const _);
-        let again = with_record(b"shape::one", &[b"a"], |raw| sites.of(raw).0.metadata as *const _);
-        let other = with_record(b"shape::one", &[b"b"], |raw| sites.of(raw).0.metadata as *const _);
+        let first = with_record(b"shape::one", &[b"a"], |raw| sites.of(raw, || ()).0.metadata as *const _);
+        let again = with_record(b"shape::one", &[b"a"], |raw| sites.of(raw, || ()).0.metadata as *const _);
+        let other = with_record(b"shape::one", &[b"b"], |raw| sites.of(raw, || ()).0.metadata as *const _);
         assert_eq!(first, again);
         assert_ne!(first, other);
     }
@@ -399,9 +403,9 @@ mod tests {
     #[test]
     fn hostile_bytes_do_not_make_shapes_run_into_each_other() {
         let mut sites = Sites::default();
-        let fields = with_record(b"a", &[b"b"], |raw| sites.of(raw).0.metadata.fields().len());
-        let none = with_record(b"a\xFFb", &[], |raw| sites.of(raw).0.metadata.fields().len());
-        let joined = with_record(b"a\x01\0\0\0b", &[], |raw| sites.of(raw).0.metadata.fields().len());
+        let fields = with_record(b"a", &[b"b"], |raw| sites.of(raw, || ()).0.metadata.fields().len());
+        let none = with_record(b"a\xFFb", &[], |raw| sites.of(raw, || ()).0.metadata.fields().len());
+        let joined = with_record(b"a\x01\0\0\0b", &[], |raw| sites.of(raw, || ()).0.metadata.fields().len());
         assert_eq!((fields, none, joined), (2, 1, 1));
     }
 
@@ -430,15 +434,15 @@ mod tests {
         let mut sites = Sites::default();
         for index in 0..MOST_SITES {
             let target = format!("full::{index}");
-            assert!(!with_record(target.as_bytes(), &[], |raw| sites.of(raw).1));
+            assert!(!with_record(target.as_bytes(), &[], |raw| sites.of(raw, || ()).1));
         }
         with_record(b"full::one::more", &[b"key"], |raw| {
-            let (site, is_shared) = sites.of(raw);
+            let (site, is_shared) = sites.of(raw, || ());
             assert!(is_shared);
             let names: Vec<&str> = site.metadata.fields().iter().map(|field| field.name()).collect();
             assert_eq!(names, ["message", "log.target", "context"]);
         });
-        assert!(!with_record(b"full::7", &[], |raw| sites.of(raw).1), "what is in the table stays there");
+        assert!(!with_record(b"full::7", &[], |raw| sites.of(raw, || ()).1), "what is in the table stays there");
     }
 
     #[test]
@@ -447,7 +451,7 @@ mod tests {
         let mut interned = 0;
         for index in 0..MOST_SITES {
             let target = format!("{index:0>1024}");
-            interned += usize::from(!with_record(target.as_bytes(), &[], |raw| sites.of(raw).1));
+            interned += usize::from(!with_record(target.as_bytes(), &[], |raw| sites.of(raw, || ()).1));
         }
         assert!(interned <= MOST_SITE_BYTES / 1024 && interned > MOST_SITE_BYTES / 1024 * 9 / 10, "{interned}");
     }

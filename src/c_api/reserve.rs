@@ -10,6 +10,7 @@ use crate::engine;
 use crate::producers;
 use crate::record::encode::TextInPlace;
 use crate::ring::{Mark, Parked, Reason, Reservation};
+use crate::sync::{Ordering, compiler_fence};
 use std::cell::Cell;
 use std::ffi::{c_char, c_int};
 
@@ -21,6 +22,8 @@ struct Open {
 }
 
 thread_local! {
+    static IS_OPEN: Cell<bool> = const { Cell::new(false) };
+    /// Whole while `IS_OPEN`: it takes several stores, between which a handler may leave by a jump.
     static OPEN: Cell<Option<Open>> = const { Cell::new(None) };
 }
 
@@ -65,14 +68,18 @@ pub unsafe extern "C" fn logfusion_reserve(
         let Ok(mut reservation) = producers::reserve(producer, level, record.reserve()) else {
             return Status::Dropped.code();
         };
-        if OPEN.get().is_some() {
-            // It is not open any more, or this one would have been re-entrant: count it.
-            take_open(mark);
+        if IS_OPEN.replace(false) {
+            // It is lost, or this one would have been re-entrant.
+            producer.count_drop(OPEN.get().map_or(level, |open| open.level), Reason::Other);
         }
         let bytes = reservation.bytes();
         record.write_before(bytes, target);
         let place = bytes[record.text_offset()..].as_mut_ptr();
-        reservation.park(parked, |parked| OPEN.set(Some(Open { parked, record, level })));
+        reservation.park(parked, |parked| {
+            OPEN.set(Some(Open { parked, record, level }));
+            compiler_fence(Ordering::SeqCst);
+            IS_OPEN.set(true);
+        });
         // SAFETY: both were found not NULL, and the caller promises that they are writable.
         unsafe {
             text.write_unaligned(place.cast());
@@ -89,12 +96,12 @@ fn resume(function: &str, mark: Mark) -> Result<(Reservation<'static>, Open), c_
 
 /// The open record, if there is one. One that was lost to a jump, or to a call from a frame far up, is counted.
 fn take_open(mark: Mark) -> Option<(Reservation<'static>, Open)> {
-    let open = OPEN.get()?;
+    let open = if IS_OPEN.get() { OPEN.get()? } else { return None };
     // SAFETY: `OPEN` is the thread's own, and its ring is kept until the thread is gone; a fork wipes it, and `resume`
     // finds it so.
     let reservation = unsafe { open.parked.resume(mark) };
     // Behind its mark, as in `logfusion_reserve`.
-    OPEN.set(None);
+    IS_OPEN.set(false);
     if reservation.is_none() {
         producers::current(mark).count_drop(open.level, Reason::Other);
     }

@@ -60,11 +60,12 @@ impl OwnedPlace {
 }
 
 impl StaticSites {
-    /// The site of this number.
+    /// The site of this number. `before` comes before it is made, which calls foreign code.
     #[inline]
-    pub fn of(&mut self, number: u32) -> Result<&mut StaticSite, DecodeError> {
+    pub fn of(&mut self, number: u32, before: impl FnOnce()) -> Result<&mut StaticSite, DecodeError> {
         let index = static_sites::index(number).ok_or(DecodeError::Kind(number))?;
         if self.0.get(index).is_none_or(Option::is_none) {
+            before();
             self.make(number, index)?;
         }
         self.0[index].as_deref_mut().ok_or(DecodeError::Kind(number))

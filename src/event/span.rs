@@ -14,7 +14,7 @@ impl Events {
         let Self { sites, static_sites, rendered } = self;
         let kind = kind(bytes);
         if kind >= FIRST_SITE {
-            let known = static_sites.of(kind)?;
+            let known = static_sites.of(kind, || ())?;
             let subject = Subject {
                 level: known.description.level,
                 called: false,

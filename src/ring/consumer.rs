@@ -99,8 +99,8 @@ impl<R: std::ops::Deref<Target = Ring>> Consumer<R> {
         // released: the producer does not write it.
         let word = u64::from_le(unsafe { self.ring.buffer().add(offset).cast::<u64>().read() });
         let (len, kind) = (word as u32 as usize, (word >> 32) as u32);
-        // A sound padding fills the buffer to its end; anything else is left to the check of lengths.
-        if kind == PADDING && len == contiguous && offset + len == self.ring.capacity() { len } else { 0 }
+        // What is no sound padding is left to the check of lengths.
+        if kind == PADDING && len.is_multiple_of(8) && len <= contiguous { len } else { 0 }
     }
 
     /// The published bytes from `next` on that lie in one piece.

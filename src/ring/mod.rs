@@ -50,16 +50,19 @@
 //!
 //! A signal handler may log while the thread it interrupted is inside a push. The outer push has read `head`; if the
 //! handler published a record there, the outer one would overwrite it. So a push writes an address in the frame that it
-//! comes from (the statement's, or that of the function that C called) to `frame` before it reads `head`, and puts back what stood there after it has published; whoever finds `frame` set is
-//! inside another push, loses its record and counts it as re-entered. Both run on one thread, so compiler fences order
-//! them. (DESIGN closes the ring by its limit instead, to save a comparison; this form has one predicted branch more and
+//! comes from (the statement's, or that of the function that C called) to `frame` before it reads `head`, and puts back what
+//! stood there after it has published; whoever finds `frame` set is inside another push, loses its record and counts it as
+//! re-entered. Both run on one thread, so compiler fences order them. (DESIGN closes the ring by its limit instead, to save a comparison; this form has one predicted branch more and
 //! two stores fewer, and needs no saved limit.)
 //!
 //! A handler that leaves by `longjmp` leaves `frame` set. The stack grows down: a push whose frame is not below the frame
 //! found is not inside it, so that one is dead and is replaced; about the same depth is that of another call from where
 //! the lost one came from, since a handler is farther below (`Mark::NEAR`). `tests/c/jumped.c` leaves each function behind each
-//! of its instructions. A mark on another stack than the thread's own (a fiber's, an alternate signal stack's) is dead when the thread
-//! pushes on its own stack again. On an alternate signal stack a mark is always believed.
+//! of its instructions. A mark on another stack than the thread's own (a fiber's, an alternate signal stack's) is dead when
+//! the thread pushes on its own stack again. On an alternate signal stack a mark is always believed.
+//!
+//! An open push, which a function leaves and another one ends, has its mark 1 KiB above the first function's frame. Found dead,
+//! it becomes padding: who was given its bytes may not know yet, and write there.
 //!
 //! # Severe records
 //!

@@ -57,6 +57,9 @@ pub(super) struct ProducerWords {
     padding: AtomicU64,
     /// The consumer's tail as the slow function last saw it.
     seen_tail: AtomicU64,
+    /// Bytes behind the head that an open push has, padding included, and how many of them are padding; 0: none is open.
+    open: AtomicUsize,
+    open_pad: AtomicUsize,
     dropped: [[AtomicU64; REASONS]; LEVELS],
 }
 
@@ -83,6 +86,8 @@ impl ProducerWords {
         clock: std::ptr::null(),
         padding: AtomicU64::new(0),
         seen_tail: AtomicU64::new(0),
+        open: AtomicUsize::new(0),
+        open_pad: AtomicUsize::new(0),
         dropped: [const { [const { AtomicU64::new(0) }; REASONS] }; LEVELS],
     };
 
@@ -99,6 +104,8 @@ impl ProducerWords {
             clock: std::ptr::null(),
             padding: AtomicU64::new(0),
             seen_tail: AtomicU64::new(start),
+            open: AtomicUsize::new(0),
+            open_pad: AtomicUsize::new(0),
             dropped: Default::default(),
         }
     }
@@ -259,6 +266,7 @@ impl<'r> Producer<'r> {
                 return Err(Full::Reentered);
             }
             frame.outer = 0;
+            self.give_up_open();
         }
         let capacity = words.capacity();
         let head = words.head.load(Ordering::Relaxed);
@@ -272,6 +280,25 @@ impl<'r> Producer<'r> {
             return Err(Full::Full);
         }
         Ok(Reservation { words: self.words, frame, head, pad: pad as usize, len })
+    }
+
+    /// Makes padding of an open push that is lost: whoever was given its bytes may not know yet, and write there. Each step
+    /// leaves a ring as it should be, for one that is left by a jump.
+    fn give_up_open(&self) {
+        let words = &self.words.producer;
+        let (open, pad) = (words.open.load(Ordering::Relaxed), words.open_pad.load(Ordering::Relaxed));
+        if open == 0 {
+            return;
+        }
+        let head = words.head.load(Ordering::Relaxed);
+        for (position, len) in [(head, pad), (head.wrapping_add(pad as u64), open - pad)] {
+            if len > 0 {
+                self.words.write_padding(position, len);
+            }
+        }
+        words.open.store(0, Ordering::Relaxed);
+        // Release: as in `Reservation::commit`.
+        words.head.store(head.wrapping_add(open as u64), Ordering::Release);
     }
 
     /// What is due after a push whose head has reached the limit. Returns whether the ring just became half full: then
@@ -324,7 +351,7 @@ pub struct Mark(usize);
 
 impl Mark {
     /// Two marks this near are taken for equally deep: the frames of the API's functions differ by as much. A handler
-    /// that interrupted a push is farther below it, on Linux by the red zone and a saved context: more than 1,100 bytes on
+    /// that interrupted a push is farther below it, on Linux by the red zone and a saved context: 1,080 bytes and more on
     /// x86-64.
     const NEAR: usize = 768;
 
@@ -452,8 +479,12 @@ impl Reservation<'_> {
     pub fn park(self, Mark(mark): Mark, keep: impl FnOnce(Parked)) {
         let (words, outer) = (std::ptr::from_ref(self.words), self.frame.outer);
         keep(Parked { words, outer, mark, head: self.head, pad: self.pad, len: self.len });
+        let producer = &self.words.producer;
+        producer.open_pad.store(self.pad, Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
-        self.words.producer.frame.store(mark, Ordering::Relaxed);
+        producer.open.store(self.pad + self.len, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        producer.frame.store(mark, Ordering::Relaxed);
         std::mem::forget(self);
     }
 
@@ -461,10 +492,10 @@ impl Reservation<'_> {
     /// just became half full: then the caller wakes the drain.
     #[inline(always)]
     #[must_use = "the drain may sleep beside a ring that fills"]
-    pub fn commit(mut self, records: u64) -> bool {
+    pub fn commit(self, records: u64) -> bool {
         let words = &self.words.producer;
         if self.pad > 0 {
-            self.write_padding();
+            self.words.write_padding(self.head, self.pad);
         }
         let head = self.head.wrapping_add((self.pad + self.len) as u64);
         words.accepted.store(words.accepted.load(Ordering::Relaxed).wrapping_add(records), Ordering::Relaxed);
@@ -472,19 +503,21 @@ impl Reservation<'_> {
         words.head.store(head, if seeded(Mistake::RelaxedPublish) { Ordering::Relaxed } else { Ordering::Release });
         words.limit.load(Ordering::Relaxed).wrapping_sub(head) as i64 <= 0 && words.renew_limit(head)
     }
+}
 
-    /// Fills the end of the buffer. A padding record is a length and a kind; what follows them is never read.
+impl Words {
+    /// Makes padding of so many reserved bytes: a length and a kind; what follows them is never read.
     #[cold]
-    fn write_padding(&mut self) {
-        let words = &self.words.producer;
-        let offset = self.head as usize & words.mask;
+    fn write_padding(&self, position: u64, len: usize) {
         #[cfg(logfusion_loom)]
-        self.words.track_write(self.head, 8);
-        let word = (self.pad as u64 | u64::from(PADDING) << 32).to_le();
-        // SAFETY: `reserve` counted the padding into the free bytes; `offset` is a multiple of 8 and the buffer is
-        // page-aligned, so an aligned word fits before the end of the buffer.
-        unsafe { self.words.producer.buffer.add(offset).cast::<u64>().write(word) };
-        words.padding.fetch_add(self.pad as u64, Ordering::Relaxed);
+        self.track_write(position, 8);
+        let words = &self.producer;
+        let offset = position as usize & words.mask;
+        let word = (len as u64 | u64::from(PADDING) << 32).to_le();
+        // SAFETY: `reserve` counted these bytes, which do not cross the buffer's end, into the free ones; `offset` is a multiple
+        // of 8 and the buffer is page-aligned, so an aligned word fits before its end.
+        unsafe { words.buffer.add(offset).cast::<u64>().write(word) };
+        words.padding.fetch_add(len as u64, Ordering::Relaxed);
     }
 }
 
@@ -516,6 +549,7 @@ impl Parked {
         is_open.then(|| {
             producer.frame.store(mark, Ordering::Relaxed);
             compiler_fence(Ordering::SeqCst);
+            producer.open.store(0, Ordering::Relaxed);
             let frame = Frame { words: producer, outer: self.outer };
             Reservation { words, frame, head: self.head, pad: self.pad, len: self.len }
         })

@@ -1,11 +1,12 @@
 /*
  * A handler leaves a log call by siglongjmp, behind each of its instructions in turn (the processor's single step), and the
  * thread goes on: no call after it takes the lost one for a push that is still under way, whichever function each of the
- * two calls, from frames about as deep. A build whose calls take too many instructions steps over some of them.
+ * two calls, from frames about as deep. A record that is left open is lost alone. A build whose calls take too many instructions steps over some of them.
  */
 #define _GNU_SOURCE
 #include "check.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 
@@ -130,6 +131,67 @@ static void leave_everywhere(size_t left, long most_steps, long *points, long *i
     logfusion_clear_last_error();
 }
 
+/* The same where a statement and the call after it are of one function, with large objects between them on the stack. */
+__attribute__((noinline)) static int leave_statement(long behind) {
+    volatile char large[4096];
+    large[behind % 4096] = 1;
+    steps = 0;
+    last_step = behind;
+    if (sigsetjmp(home, 1) == 0) {
+        set_trap(1);
+        LF_INFO("jumped", "large {number}", LF_KV("number", large[behind % 4096]));
+        set_trap(0);
+        return 0;
+    }
+    const unsigned long long accepted = count(1);
+    CHECK_EQ(logfusion_log(LOGFUSION_INFO, "jumped", "from the same function"), LOGFUSION_OK);
+    return count(1) == accepted + 1;
+}
+
+/* The first logfusion_reserve of a thread, left behind so many instructions. */
+static void reserve_alone(void) {
+    char *text;
+    size_t granted;
+    logfusion_reserve(LOGFUSION_INFO, "jumped", 16, &text, &granted);
+}
+static void *first_reserve(void *behind) {
+    log_short();
+    leave(reserve_alone, *(const long *)behind);
+    logfusion_cancel(LOGFUSION_OK);
+    CHECK_EQ(logfusion_log(LOGFUSION_INFO, "jumped", "after the first reserve"), LOGFUSION_OK);
+    return NULL;
+}
+static long in_a_thread(long behind) {
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, first_reserve, &behind), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    return steps;
+}
+
+/* A record that was opened in a function with a large frame, which has returned: a handler that logs takes it for lost. What
+ * the handler logs is not overwritten by who still writes the record's text. */
+static char *open_text;
+static size_t open_size;
+static volatile int from_handler;
+__attribute__((noinline)) static void open_far_below(size_t size) {
+    volatile char *const large = (volatile char *)__builtin_alloca(size);
+    large[size - 1] = 1;
+    CHECK_EQ(logfusion_reserve(LOGFUSION_WARN, "jumped", 100, &open_text, &open_size), LOGFUSION_OK);
+}
+static void log_in_handler(int signal_number) {
+    (void)signal_number;
+    from_handler += logfusion_log(LOGFUSION_WARN, "jumped", "from the handler") == LOGFUSION_OK;
+    from_handler += logfusion_log_n(LOGFUSION_WARN, "jumped", 6, "from the handler", 16) == LOGFUSION_OK;
+}
+static void lost_and_written(size_t size) {
+    open_far_below(size);
+    raise(SIGUSR1);
+    memset(open_text, 'A', open_size);
+    const int status = logfusion_commit(open_size);
+    CHECK(status == LOGFUSION_OK || status == LOGFUSION_E_INVALID);
+    CHECK_EQ(logfusion_log(LOGFUSION_INFO, "jumped", "after the lost one"), LOGFUSION_OK);
+}
+
 int main(int argc, char **argv) {
     const char *directory = check_start(argc, argv);
     char path[512];
@@ -150,6 +212,31 @@ int main(int argc, char **argv) {
         CHECK(points >= 3);
         printf("%s: left at %ld places of %ld instructions\n", calls[i].name, points, instructions);
     }
+    int left = 0;
+    for (long behind = 1; behind < 60; behind++) {
+        left += leave_statement(behind);
+    }
+    CHECK(left > 20);
+    const long instructions = in_a_thread(-1);
+    CHECK(instructions > 100); /* and no more threads than check_ledger knows */
+    for (long behind = 1; behind <= instructions; behind += instructions / 50 + 1) {
+        in_a_thread(behind);
+    }
+    signal(SIGUSR1, log_in_handler);
+    static const size_t sizes[] = {16, 1200, 2000, 4096, 20000, 200000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        lost_and_written(sizes[i]);
+    }
+    CHECK(from_handler > 0);
+    CHECK_EQ(logfusion_flush(-1), LOGFUSION_OK);
+    char *const text = check_read(path);
+    CHECK_EQ(check_count(text, "jumped: from the handler\n"), from_handler);
+    CHECK_EQ(check_count(text, "jumped: after the lost one\n"), sizeof sizes / sizeof sizes[0]);
+    free(text);
+    logfusion_stats_t sum;
+    sum.size = sizeof sum;
+    CHECK_EQ(logfusion_stats(&sum), LOGFUSION_OK);
+    CHECK_EQ(sum.failed, 0);
     logfusion_shutdown();
     /* Not as quiet: a call that was left between the two stores of its end has counted a record that it did not publish. */
     check_ledger(0);

@@ -49,7 +49,11 @@ static void kinds_of_fields(void) {
                          "\"s\":\"part\",\"t\":\"\",\"u\":\"quote \\\" line \\n\"}"));
     CHECK(check_line_has(text, "kinds::all", place));
     CHECK(check_line_has(text, "kinds::all", "\"level\":\"INFO\""));
+    /* What is wrong with the template is said at the time of the first record. */
     CHECK_EQ(check_count(text, "wrong template"), 1);
+    const char *const time = strstr(text, "{\"timestamp\":\""), *const other = strstr(time + 1, "{\"timestamp\":\"");
+    CHECK(strstr(time, "wrong template") < other && strstr(other, "kinds::all") != NULL);
+    CHECK(strncmp(time, other, strlen("{\"timestamp\":\"2026-11-28T15:00:00.123456Z")) == 0);
 }
 
 #define K(n) LF_KV("k" #n, n)
