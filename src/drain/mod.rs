@@ -219,11 +219,10 @@ impl Drain {
         if many_are_new || chores_are_due {
             producers::deliver(engine, || {
                 let _scope = set_default(&WRAPPER);
-                if many_are_new {
-                    self.retire(engine);
-                }
                 if chores_are_due {
                     self.chores(engine);
+                } else {
+                    self.retire(engine);
                 }
                 self.write_out(engine);
             });

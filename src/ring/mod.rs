@@ -52,8 +52,8 @@
 //! handler published a record there, the outer one would overwrite it. So a push writes an address in the frame that it
 //! comes from (the statement's, or that of the function that C called) to `frame` before it reads `head`, and puts back what
 //! stood there after it has published; whoever finds `frame` set is inside another push, loses its record and counts it as
-//! re-entered. Both run on one thread, so compiler fences order them. (DESIGN closes the ring by its limit instead, to save a comparison; this form has one predicted branch more and
-//! two stores fewer, and needs no saved limit.)
+//! re-entered. Both run on one thread, so compiler fences order them. (DESIGN closes the ring by its limit instead, to save a
+//! comparison; this form has one predicted branch more and two stores fewer, and needs no saved limit.)
 //!
 //! A handler that leaves by `longjmp` leaves `frame` set. The stack grows down: a push whose frame is not below the frame
 //! found is not inside it, so that one is dead and is replaced; about the same depth is that of another call from where

@@ -48,124 +48,35 @@ pub fn step() {
 }
 
 macro_rules! atomics {
-    ($($name:ident: $type:ty, [$($method:ident),*];)*) => {$(
-        /// As `std`'s.
+    ($($name:ident $(<$parameter:ident>)?: $value:ty;)*) => {$(
+        /// As `std`'s, whose methods are reached through a step.
         #[derive(Debug, Default)]
         #[repr(transparent)]
-        pub struct $name(std::sync::atomic::$name);
+        pub struct $name $(<$parameter>)?(std::sync::atomic::$name $(<$parameter>)?);
 
-        impl $name {
-            pub const fn new(value: $type) -> Self {
+        impl $(<$parameter>)? $name $(<$parameter>)? {
+            pub const fn new(value: $value) -> Self {
                 Self(std::sync::atomic::$name::new(value))
             }
+        }
 
-            pub fn load(&self, order: Ordering) -> $type {
+        impl $(<$parameter>)? Deref for $name $(<$parameter>)? {
+            type Target = std::sync::atomic::$name $(<$parameter>)?;
+
+            fn deref(&self) -> &Self::Target {
                 step();
-                self.0.load(order)
+                &self.0
             }
-
-            pub fn store(&self, value: $type, order: Ordering) {
-                step();
-                self.0.store(value, order);
-            }
-
-            pub fn swap(&self, value: $type, order: Ordering) -> $type {
-                step();
-                self.0.swap(value, order)
-            }
-
-            pub fn compare_exchange(
-                &self,
-                old: $type,
-                new: $type,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$type, $type> {
-                step();
-                self.0.compare_exchange(old, new, success, failure)
-            }
-
-            pub fn compare_exchange_weak(
-                &self,
-                old: $type,
-                new: $type,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$type, $type> {
-                self.compare_exchange(old, new, success, failure)
-            }
-
-            pub fn fetch_update(
-                &self,
-                success: Ordering,
-                failure: Ordering,
-                f: impl FnMut($type) -> Option<$type>,
-            ) -> Result<$type, $type> {
-                step();
-                self.0.fetch_update(success, failure, f)
-            }
-
-            $(pub fn $method(&self, value: $type, order: Ordering) -> $type {
-                step();
-                self.0.$method(value, order)
-            })*
         }
     )*};
 }
 
 atomics! {
-    AtomicBool: bool, [fetch_or];
-    AtomicU32: u32, [fetch_add];
-    AtomicU64: u64, [fetch_add, fetch_sub, fetch_or, fetch_max];
-    AtomicUsize: usize, [fetch_add, fetch_sub];
-}
-
-/// As `std`'s.
-#[derive(Debug)]
-#[repr(transparent)]
-pub struct AtomicPtr<T>(std::sync::atomic::AtomicPtr<T>);
-
-impl<T> Default for AtomicPtr<T> {
-    fn default() -> Self {
-        Self::new(std::ptr::null_mut())
-    }
-}
-
-impl<T> AtomicPtr<T> {
-    pub const fn new(value: *mut T) -> Self {
-        Self(std::sync::atomic::AtomicPtr::new(value))
-    }
-
-    pub fn load(&self, order: Ordering) -> *mut T {
-        step();
-        self.0.load(order)
-    }
-
-    pub fn store(&self, value: *mut T, order: Ordering) {
-        step();
-        self.0.store(value, order);
-    }
-
-    pub fn compare_exchange(
-        &self,
-        old: *mut T,
-        new: *mut T,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<*mut T, *mut T> {
-        step();
-        self.0.compare_exchange(old, new, success, failure)
-    }
-
-    pub fn compare_exchange_weak(
-        &self,
-        old: *mut T,
-        new: *mut T,
-        success: Ordering,
-        failure: Ordering,
-    ) -> Result<*mut T, *mut T> {
-        self.compare_exchange(old, new, success, failure)
-    }
+    AtomicBool: bool;
+    AtomicU32: u32;
+    AtomicU64: u64;
+    AtomicUsize: usize;
+    AtomicPtr<T>: *mut T;
 }
 
 pub fn fence(_: Ordering) {
