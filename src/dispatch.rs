@@ -13,8 +13,10 @@
 //!    dropped and counted, or a layer that always logs would never end.
 //! 3. *Replacement.* The wrapper, not the output, becomes the global default when the program asks for it, so a restart
 //!    with another output needs no second global default.
+//!
+//! It also is how the engine notices that a host computes tracing's caches anew: see [`rebuild_interest`].
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 use arc_swap::ArcSwapOption;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -38,6 +40,31 @@ pub static WRAPPER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Wrapper(
 
 /// The least severe level that our own output takes, while it is the current subscriber.
 static OWN_MAX_LEVEL: ArcSwapOption<LevelFilter> = ArcSwapOption::const_empty();
+
+/// How often somebody has begun to compute tracing's caches anew: each time all dispatchers are asked for their maximum level
+/// first, the wrapper among them.
+static REBUILDS: AtomicU64 = AtomicU64::new(0);
+
+/// How often the engine begins anew because a host did in the meantime.
+const MOST_REBUILDS: u32 = 4;
+
+/// Computes tracing's caches anew, and does not undo what a host that changes its filter meanwhile makes of them.
+///
+/// tracing-core asks the subscribers and stores what they said later, so whoever began first may store last, and what it stores
+/// is old: a level switched on would stay silent until the next time. A host that changes its filter computes the caches
+/// after that, so one that began before ours has ended is a reason to begin anew; one that begins later also stores later.
+pub fn rebuild_interest() {
+    LazyLock::force(&WRAPPER);
+    for _ in 0..MOST_REBUILDS {
+        let begun = REBUILDS.load(Ordering::Relaxed);
+        tracing_core::callsite::rebuild_interest_cache();
+        // What was stored comes before the look at who has begun.
+        fence(Ordering::SeqCst);
+        if REBUILDS.load(Ordering::Relaxed) == begun + 1 {
+            break;
+        }
+    }
+}
 
 /// Replaces the current subscriber: the engine's own output with its level, or the host's. The caller rebuilds tracing's
 /// interest cache.
@@ -75,6 +102,7 @@ impl Subscriber for Wrapper {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
+        REBUILDS.fetch_add(1, Ordering::SeqCst);
         // A host's subscriber speaks for itself: it is one of tracing's dispatchers, and the most verbose one counts.
         Some(OWN_MAX_LEVEL.load().as_deref().copied().unwrap_or(LevelFilter::OFF))
     }

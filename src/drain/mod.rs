@@ -312,8 +312,7 @@ impl Drain {
     /// Computes tracing's caches anew, and what callers derive from them.
     fn rebuild(&mut self, engine: &'static Engine) {
         self.filter_generation = engine.filter.generation();
-        std::sync::LazyLock::force(&WRAPPER);
-        tracing_core::callsite::rebuild_interest_cache();
+        dispatch::rebuild_interest();
         engine.publish_gate();
     }
 
