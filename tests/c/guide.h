@@ -8,7 +8,7 @@
 #define LOGFUSION_SQLITE
 #include "check.h"
 
-/* Fewer rounds where each takes longer: under a sanitizer or valgrind. */
+/* The rounds of `make soak`; ci/c-tests and ci/memcheck ask for fewer. */
 #ifndef GUIDE_CYCLES
 #define GUIDE_CYCLES 1000000
 #endif
