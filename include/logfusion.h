@@ -259,7 +259,7 @@ typedef struct logfusion_config {
  *
  * LOGFUSION_OK also when it runs already, whatever its settings. LOGFUSION_E_OUTPUT: the output can't be opened; the
  * engine runs all the same and writes to stderr. LOGFUSION_E_THREAD: no drain thread could be started; the engine runs
- * and each log call delivers its own record.
+ * and each log call delivers its own record. LOGFUSION_E_MEMORY: nothing is started.
  */
 LOGFUSION_API int logfusion_init(void);
 
@@ -268,8 +268,8 @@ LOGFUSION_API int logfusion_init(void);
  *
  * LOGFUSION_OK also when the engine runs with equal settings; LOGFUSION_E_RUNNING when it runs with others (a start
  * by the first record counts; logfusion_shutdown first to change them). Nothing is started on LOGFUSION_E_NULL
- * (config is NULL), LOGFUSION_E_SIZE, LOGFUSION_E_INVALID (a number out of its range), LOGFUSION_E_FILTER and
- * LOGFUSION_E_UTF8 (filter or drain_name).
+ * (config is NULL), LOGFUSION_E_SIZE, LOGFUSION_E_INVALID (a number out of its range), LOGFUSION_E_FILTER,
+ * LOGFUSION_E_UTF8 (filter or drain_name) and LOGFUSION_E_MEMORY.
  */
 LOGFUSION_API int logfusion_init_with(const logfusion_config *config);
 

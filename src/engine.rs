@@ -11,6 +11,7 @@ use crate::drain::pace::Sleeper;
 use crate::drain::{Drain, Flush};
 use crate::last_errors::LastErrors;
 use crate::lifecycle::Lifecycle;
+use crate::memory;
 use crate::os;
 use crate::output::filter::Filter;
 use crate::output::{Directives, Output};
@@ -100,6 +101,12 @@ pub fn current() -> &'static Engine {
         Some(engine) => engine,
         None => install(std::ptr::null_mut(), Engine::new(Config::default(), Arc::default())),
     }
+}
+
+/// The process's engine, if it exists or there is memory for one.
+pub fn if_possible() -> Option<&'static Engine> {
+    let exists = !ENGINE.load(Ordering::Acquire).is_null();
+    (exists || memory::is_there(memory::OF_A_START)).then(current)
 }
 
 /// The process's engine; a child that a raw `clone` made gets its own here.

@@ -114,14 +114,14 @@ pub mod ffi;
 #[cfg(not(logfusion_loom))]
 mod macros;
 #[cfg(not(logfusion_loom))]
+mod memory;
+#[cfg(not(logfusion_loom))]
 #[doc(hidden)]
 pub mod shown;
 #[cfg(not(logfusion_loom))]
 mod statement;
 #[cfg(not(logfusion_loom))]
 mod targets;
-#[cfg(not(logfusion_loom))]
-mod try_box;
 #[doc(hidden)]
 pub mod versioned;
 

@@ -27,6 +27,7 @@ use crate::crash;
 use crate::dispatch::{self, WRAPPER};
 use crate::drain;
 use crate::engine::{self, Engine, STATE, Sink};
+use crate::memory;
 use crate::os;
 use crate::output::{Destination, Directives, Output, OutputConfig};
 use crate::producers;
@@ -89,9 +90,10 @@ const EXIT_LIMIT: Duration = Duration::from_secs(5);
 const FORK_LIMIT: Duration = Duration::from_millis(100);
 
 impl Engine {
-    /// Starts the engine with the settings it had, unless it runs or the lifecycle is in other hands.
+    /// Starts the engine with the settings it had, unless it runs, the lifecycle is in other hands, or there is no memory.
     pub(crate) fn start_automatically(&'static self) {
         if STATE.get() == STOPPED
+            && memory::is_there(memory::OF_A_START)
             && let Some(mut lifecycle) = try_lock(&self.lifecycle)
         {
             let _host = os::HostGuard::new();

@@ -34,8 +34,10 @@ use crate::config::{Clock, DrainMode, Overflow};
 use crate::crash::rings::Listed;
 use crate::delivery::ThreadInfo;
 use crate::engine::{self, Engine};
+use crate::memory;
 use crate::os::{self, OwnerLock, ThreadName};
 use crate::ring::{Full, LEVELS, Mark, Producer, REASONS, Reason, Reservation, Ring, Words};
+use crate::run_state::STOPPED;
 use crate::stats::Ledger;
 use crate::sync::{AtomicU64, Ordering, lock, thread, thread_local};
 use crate::versioned::Versioned;
@@ -279,6 +281,9 @@ fn attach() -> Producer<'static> {
 }
 
 fn try_attach() -> Option<&'static Slot> {
+    if engine::STATE.get() == STOPPED && !memory::is_there(memory::OF_A_START) {
+        return None;
+    }
     // A child of a raw clone finds the parent's engine here, and gets one of its own.
     let engine = engine::start_if_needed();
     if DELIVERING.get() {
@@ -352,6 +357,9 @@ pub fn deliver<R>(engine: &'static Engine, f: impl FnOnce() -> R) -> R {
 impl Engine {
     /// A slot for the calling thread: from the pool, or new; `None`: no memory, or rings may not take more.
     fn take_slot(&self) -> Option<Arc<Slot>> {
+        if self.pool.is_empty() && !memory::is_there(memory::OF_A_FIRST_RECORD) {
+            return None;
+        }
         let is_coarse = self.settings().clock == Clock::Coarse;
         let capacity = self.settings().ring_bytes;
         while let Some(mut pooled) = self.pool.pop() {

@@ -1,10 +1,13 @@
 //! The n-th allocation of a calling thread fails, for every n (every ninth in the short form of a start): of a thread's first
 //! record, which allocates nothing in a ring of the pool, and of a start with a file. The process goes on and the ledger adds up, or,
 //! where a package or `Arc` allocates, Rust ends it with a message; it never hangs or crashes. Memory for a ring that can't
-//! be mapped is a counted drop, and a process without descriptors gets a status.
+//! be mapped is a counted drop, and a process without descriptors gets a status. Where the allocator has nothing left at all, a
+//! start is a status, a first record a counted drop, and a statement's first use a record.
 mod common;
 
+use common::site::Site;
 use common::*;
+use logfusion::c_api;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -56,6 +59,41 @@ fn with_failure<R>(n: u64, f: impl FnOnce() -> R) -> R {
     result
 }
 
+/// The process may map this much more.
+fn leave_address_space(bytes: u64) {
+    let used = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = used.split(' ').next().unwrap().parse().unwrap();
+    let limit = libc::rlimit { rlim_cur: pages * 4096 + bytes, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: reads the limit.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
+}
+
+/// All that the allocator can still give to this thread.
+fn take_all_memory() -> Vec<Vec<u8>> {
+    let mut taken = Vec::with_capacity(1 << 20);
+    leave_address_space(0);
+    for size in [1 << 20, 64 << 10, 4 << 10, 256, 64, 16] {
+        loop {
+            let mut block = Vec::<u8>::new();
+            if taken.len() == taken.capacity() || block.try_reserve_exact(size).is_err() {
+                break;
+            }
+            taken.push(block);
+        }
+    }
+    assert!(taken.len() < taken.capacity());
+    taken
+}
+
+/// Goes on in a child that has none: those of the test harness allocate, too.
+fn leave_other_threads() {
+    // SAFETY: the child is as good as the process was but for its threads, of which none logs.
+    match unsafe { libc::fork() } {
+        0 => (),
+        pid => std::process::exit(wait_for(pid)),
+    }
+}
+
 fn end(reached: bool) -> ! {
     flush(10_000);
     let sum = stats().counts;
@@ -96,16 +134,57 @@ fn child_main(role: &str) -> ! {
             assert_eq!(log(INFO, c"alloc", c"after the start"), OK);
             end(FAILED.get())
         }
+        "start without memory" => {
+            leave_other_threads();
+            let hog = take_all_memory();
+            let status = c_api::logfusion_init();
+            let dropped = log(INFO, c"alloc", c"no memory for a start");
+            drop(hog);
+            assert_eq!(
+                (status, last_error()),
+                (-13, "logfusion_init: nothing is started: 1048576 bytes can't be allocated".into())
+            );
+            assert_eq!(dropped, E_DROPPED);
+            start(&config);
+            assert_eq!(log(INFO, c"alloc", c"there is again"), OK);
+            assert_eq!(stats().dropped_without_ring, 1);
+            end(true)
+        }
+        "record without memory" => {
+            leave_other_threads();
+            start(&Config { drain: MANUAL, ..config });
+            let first = || {
+                let hog = take_all_memory();
+                let dropped = log(INFO, c"alloc", c"no memory for what a first record needs");
+                drop(hog);
+                assert_eq!(dropped, E_DROPPED);
+                assert_eq!(log(INFO, c"alloc", c"there is again"), OK);
+            };
+            std::thread::spawn(first).join().unwrap();
+            assert_eq!(stats().dropped_without_ring, 1);
+            end(true)
+        }
+        "site without memory" => {
+            leave_other_threads();
+            start(&Config { drain: MANUAL, ..config });
+            assert_eq!(log(INFO, c"alloc", c"a ring that is there"), OK);
+            let site: &Site = Box::leak(Box::new(Site::new(c"alloc", c"alloc_fails.rs", 1)));
+            let hog = take_all_memory();
+            let was_on = site.log();
+            drop(hog);
+            assert!(was_on && !site.has_number(), "it asks again");
+            assert!(site.log() && site.has_number());
+            flush_all();
+            let messages = messages(&child_log(), "alloc");
+            assert_eq!(messages, ["a ring that is there", "text", "text"]);
+            end(true)
+        }
         "ring" => {
             start(&config);
             assert_eq!(log(INFO, c"alloc", c"a ring that is there"), OK);
             let thread = std::thread::spawn(|| {
-                // No address space for a ring of 1 MiB.
-                let used = std::fs::read_to_string("/proc/self/statm").unwrap();
-                let pages: u64 = used.split(' ').next().unwrap().parse().unwrap();
-                let limit = libc::rlimit { rlim_cur: pages * 4096 + (256 << 10), rlim_max: libc::RLIM_INFINITY };
-                // SAFETY: reads the limit.
-                assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
+                // For a ring of 1 MiB.
+                leave_address_space(256 << 10);
                 (0..10).filter(|_| log(INFO, c"alloc", c"no memory for its ring") == E_DROPPED).count()
             });
             assert_eq!(thread.join().unwrap(), 10);
@@ -164,7 +243,9 @@ fn a_failed_allocation_is_a_status_a_drop_or_a_message() {
     }
     let output = run_child("pooled record 0");
     assert_eq!(output.status.code(), Some(NOT_REACHED), "a first record in a ring of the pool allocates nothing");
-    for what in ["ring 0", "descriptors 0"] {
+    for what in
+        ["start without memory 0", "record without memory 0", "site without memory 0", "ring 0", "descriptors 0"]
+    {
         let output = run_child(what);
         assert_eq!(output.status.code(), Some(0), "{what}: {}", String::from_utf8_lossy(&output.stderr));
     }

@@ -1,72 +1,15 @@
 //! The words of static sites follow a host's subscriber that changes its mind, while threads log.
 mod common;
 
+use common::site::Site;
 use common::*;
-use logfusion::c_api::{self, CSite};
-use std::ffi::{CString, c_char, c_void};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::ffi::CString;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::reload;
 
-/// `logfusion_site`.
-#[repr(C)]
-struct Site {
-    word: AtomicU32,
-    abi: u32,
-    level: i32,
-    line: i32,
-    target: *const c_char,
-    message: *const c_char,
-    file: *const c_char,
-    function: *const c_char,
-    fields: *const c_void,
-    field_count: usize,
-    module: *const c_void,
-}
-
-// SAFETY: only the word changes, and it is atomic; the texts live as long as the test.
-unsafe impl Sync for Site {}
-
-const ASK: u32 = 0;
-const OFF: u32 = 1;
-
-impl Site {
-    fn new(target: &'static CString, line: i32) -> Self {
-        let text = c"text".as_ptr();
-        let (fields, module) = (std::ptr::null(), std::ptr::from_ref(&MODULE).cast());
-        let word = AtomicU32::new(ASK);
-        let (target, file, function) = (target.as_ptr(), c"host_sites.rs".as_ptr(), c"f".as_ptr());
-        Self { word, abi: 1, level: INFO, line, target, message: text, file, function, fields, field_count: 0, module }
-    }
-
-    /// What a statement does. Returns whether the site was on.
-    fn log(&self) -> bool {
-        let site = std::ptr::from_ref(self).cast::<CSite>();
-        let mut word = self.word.load(Ordering::Acquire);
-        let mark = 0_u8;
-        // SAFETY: the site lives as long as the process.
-        unsafe {
-            if word == ASK {
-                word = c_api::logfusion_site_ask(site);
-            }
-            if word != OFF {
-                let mark = std::ptr::from_ref(&mark).cast();
-                c_api::logfusion_site_push(site, word, std::ptr::null(), mark, std::ptr::null_mut());
-            }
-        }
-        word != OFF
-    }
-
-    /// Whether the next statement does what the filter says. A site that asks does: the table was held when it asked before.
-    fn follows(&self, on: bool) -> bool {
-        let word = self.word.load(Ordering::Acquire);
-        word == ASK || on == (word != OFF)
-    }
-}
-
-static MODULE: u8 = 0;
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 struct Count;
@@ -90,8 +33,9 @@ fn no_site_is_wrongly_silent_for_more_than_a_second() {
         let targets: Vec<CString> =
             (0..100).map(|number| CString::new(format!("sites::of{sites}::{number}")).unwrap()).collect();
         let targets: &'static [CString] = targets.leak();
-        let sites: Vec<Site> =
-            (0..sites).map(|line| Site::new(&targets[line % targets.len()], line as i32 + 1)).collect();
+        let sites: Vec<Site> = (0..sites)
+            .map(|line| Site::new(&targets[line % targets.len()], c"host_sites.rs", line as i32 + 1))
+            .collect();
         let sites: &'static [Site] = sites.leak();
         assert!(sites.iter().all(Site::log), "all are on");
         flush_all();

@@ -19,7 +19,9 @@ pub fn set(text: fmt::Arguments<'_>) {
         if let Ok(mut last) = last.try_borrow_mut() {
             last.clear();
             _ = last.write_fmt(text);
-            engine::current().last_errors.report(&last);
+            if let Some(engine) = engine::if_possible() {
+                engine.last_errors.report(&last);
+            }
         }
     });
 }

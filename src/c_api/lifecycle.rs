@@ -6,11 +6,13 @@ use super::{boundary, text, timeout};
 use crate::callbacks;
 use crate::config::{Clock, Config, DrainMode, Overflow};
 use crate::drain::FlushError;
-use crate::engine;
+use crate::engine::{self, STATE};
 use crate::lifecycle::{StartError, Started};
+use crate::memory;
 use crate::os::HostGuard;
 use crate::output::{Color, Destination, Directives, Format, OutputConfig};
 use crate::producers;
+use crate::run_state::STOPPED;
 use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -58,6 +60,9 @@ const _: () = {
 pub extern "C" fn logfusion_init() -> c_int {
     boundary(Status::Internal.code(), || {
         let _errno = HostGuard::new();
+        if let Some(status) = without_memory("logfusion_init") {
+            return status;
+        }
         started(engine::of_this_process().start_explicitly(None))
     })
 }
@@ -81,6 +86,9 @@ pub unsafe extern "C" fn logfusion_init_with(config: *const CConfig) -> c_int {
             let right = size_of::<CConfig>();
             return fail(Status::Size, format_args!("{NAME}: config->size is {size}, not {right}"));
         }
+        if let Some(status) = without_memory(NAME) {
+            return status;
+        }
         // SAFETY: the struct has the size of ours, and every bit pattern is a value of its members.
         let config = unsafe { config.read_unaligned() };
         // SAFETY: the caller's promise about the strings.
@@ -89,6 +97,14 @@ pub unsafe extern "C" fn logfusion_init_with(config: *const CConfig) -> c_int {
             Err(status) => status,
         }
     })
+}
+
+/// The status where the engine does not run, and there is no memory for a start.
+fn without_memory(name: &str) -> Option<c_int> {
+    let bytes = memory::OF_A_START;
+    let is_missing = STATE.get() == STOPPED && !memory::is_there(bytes);
+    is_missing
+        .then(|| fail(Status::Memory, format_args!("{name}: nothing is started: {bytes} bytes can't be allocated")))
 }
 
 fn started(started: Started) -> c_int {

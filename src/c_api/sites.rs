@@ -5,12 +5,14 @@ use super::log::Fields;
 use super::status::Status;
 use super::{boundary, text};
 use crate::engine;
+use crate::memory;
 use crate::os;
 use crate::producers;
 use crate::rate::Rate;
 use crate::record::encode::{Dynamic, Field, OfSite, Text, Value};
 use crate::record::layout::{FIRST_SITE, MAX_FIELDS, Type};
 use crate::ring::{Mark, Words};
+use crate::run_state::STOPPED;
 use crate::static_sites::{self, CALL, Description, OFF};
 use crate::sync::AtomicU32;
 use smallvec::SmallVec;
@@ -196,6 +198,11 @@ pub unsafe extern "C" fn logfusion_site_ask(site: *const CSite) -> u32 {
                 format_args!("{NAME}: the header has ABI {abi}, the library {ABI}; nothing is logged"),
             );
             return OFF;
+        }
+        let bytes = if engine::STATE.get() == STOPPED { memory::OF_A_START } else { memory::OF_A_SITE };
+        if !memory::is_there(bytes) {
+            // The library's push needs none, and the next statement asks again.
+            return CALL;
         }
         let engine = engine::running();
         // SAFETY: the caller's promise.

@@ -3,10 +3,10 @@
 //! It only grows: an entry whose ring is gone is empty, and is taken again for the next ring. Entries are leaked, so the handler
 //! walks the list at any time; a ring's memory stays while it may look there ([`super::freeze`]).
 
+use crate::memory::try_box;
 use crate::os::{self, ThreadName};
 use crate::ring::{Consumer, Ring};
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use crate::try_box::try_box;
 use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
 use std::ptr;

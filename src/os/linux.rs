@@ -1,7 +1,7 @@
 //! Linux.
 
 use super::ThreadName;
-use crate::try_box::try_box;
+use crate::memory::try_box;
 use std::ffi::CStr;
 use std::io;
 use std::mem::{self, MaybeUninit};

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub mod ledger;
+pub mod site;
 
 use logfusion::c_api;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};

@@ -1,0 +1,31 @@
+//! Memory that may be missing. Of what a caller may have to allocate, stable Rust can ask for a vector's alone; where an `Arc` or
+//! a package allocates, as much is asked for before.
+
+use std::hint::black_box;
+
+/// More than a thread's first record allocates (1 KB): what arc-swap keeps for each thread, the `Arc` of its ring, a block of the queue
+/// to the drain.
+pub const OF_A_FIRST_RECORD: usize = 4 << 10;
+
+/// More than a statement's first use allocates, but for a table of many thousands that grows.
+pub const OF_A_SITE: usize = 16 << 10;
+
+/// More than a start allocates on the thread that starts: 474 KB with the defaults, the buffers of the output above all.
+pub const OF_A_START: usize = 1 << 20;
+
+/// Whether this many bytes can be allocated now. Another thread may come first: then the process ends after all.
+pub fn is_there(bytes: usize) -> bool {
+    let mut room = Vec::<u8>::new();
+    let is_there = room.try_reserve_exact(bytes).is_ok();
+    // The compiler leaves out what nobody looks at.
+    black_box(room.as_mut_ptr());
+    is_there
+}
+
+/// A box, as an array of one; `None`: there is no memory for it.
+pub fn try_box<T>(value: T) -> Option<Box<[T; 1]>> {
+    let mut one = Vec::new();
+    one.try_reserve_exact(1).ok()?;
+    one.push(value);
+    one.try_into().ok()
+}
