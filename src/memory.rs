@@ -13,12 +13,15 @@ pub const OF_A_SITE: usize = 16 << 10;
 /// More than a start allocates on the thread that starts: 474 KB with the defaults, the buffers of the output above all.
 pub const OF_A_START: usize = 1 << 20;
 
-/// Whether this many bytes can be allocated now. Another thread may come first: then the process ends after all.
+/// Whether this many bytes can be allocated now, 1 MiB at most. Another thread may come first: then the process ends after all.
 pub fn is_there(bytes: usize) -> bool {
-    let mut room = Vec::<u8>::new();
-    let is_there = room.try_reserve_exact(bytes).is_ok();
+    // glibc maps a larger one for itself, and where it is freed takes its size for one to be kept in the heap from then on.
+    const PIECE: usize = 64 << 10;
+    let mut pieces = [const { Vec::<u8>::new() }; (1 << 20) / PIECE];
+    let mut needed = pieces.iter_mut().take(bytes.div_ceil(PIECE));
+    let is_there = needed.all(|piece| piece.try_reserve_exact(bytes.min(PIECE)).is_ok());
     // The compiler leaves out what nobody looks at.
-    black_box(room.as_mut_ptr());
+    black_box(&mut pieces);
     is_there
 }
 
