@@ -48,6 +48,11 @@ static REBUILDS: AtomicU64 = AtomicU64::new(0);
 /// How often the engine begins anew because a host did in the meantime.
 const MOST_REBUILDS: u32 = 4;
 
+/// Changes whenever somebody begins to compute tracing's caches anew.
+pub fn rebuilds() -> u64 {
+    REBUILDS.load(Ordering::Relaxed)
+}
+
 /// Computes tracing's caches anew, and does not undo what a host that changes its filter meanwhile makes of them.
 ///
 /// tracing-core asks the subscribers and stores what they said later, so whoever began first may store last, and what it stores
@@ -56,11 +61,11 @@ const MOST_REBUILDS: u32 = 4;
 pub fn rebuild_interest() {
     LazyLock::force(&WRAPPER);
     for _ in 0..MOST_REBUILDS {
-        let begun = REBUILDS.load(Ordering::Relaxed);
+        let begun = rebuilds();
         tracing_core::callsite::rebuild_interest_cache();
         // What was stored comes before the look at who has begun.
         fence(Ordering::SeqCst);
-        if REBUILDS.load(Ordering::Relaxed) == begun + 1 {
+        if rebuilds() == begun + 1 {
             break;
         }
     }

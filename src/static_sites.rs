@@ -129,7 +129,7 @@ struct Unnumbered {
 }
 
 /// What is wanted of a target: the least severe level, by whom.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Wanted {
     output: u32,
     /// By callbacks and backtraces, whatever the output wants.
@@ -141,6 +141,8 @@ struct Wanted {
 struct Group {
     target: Box<str>,
     wanted: Wanted,
+    /// The words of its sites are not what they are to be.
+    is_stale: bool,
 }
 
 /// How words of sites that are on look.
@@ -213,13 +215,22 @@ impl Table {
         self.word_of(id(index), entry.description.level, self.groups[entry.group].wanted, entry.interest)
     }
 
-    fn publish(&mut self, engine: &Engine) {
+    /// Computes all words anew, and looks at those whose inputs have changed: the drain calls this several times a second.
+    fn publish(&mut self, engine: &Engine, state: Option<State>) {
+        let before = (self.state, self.sink_is_host);
+        self.state = state.unwrap_or(self.state);
         self.sink_is_host = engine.sink() == Sink::Host;
+        let all = before != (self.state, self.sink_is_host);
+        let mut any = false;
         for group in &mut self.groups {
-            group.wanted = wanted(engine, &group.target);
+            let wanted = wanted(engine, &group.target);
+            group.is_stale = all || wanted != group.wanted;
+            group.wanted = wanted;
+            any |= group.is_stale;
         }
-        for index in 0..self.entries.len() {
-            self.publish_entry(index);
+        if any {
+            let stale = |index: &usize| self.groups[self.entries[*index].group].is_stale;
+            (0..self.entries.len()).filter(stale).for_each(|index| self.publish_entry(index));
         }
         for site in &self.unnumbered {
             site.word.store(self.word_of(0, site.level, wanted(engine, &site.target), None));
@@ -268,7 +279,7 @@ impl Table {
         let target = String::from_utf8_lossy(text(&description.target));
         let group = self.by_target.get(&*target).copied().unwrap_or_else(|| {
             let wanted = wanted(engine, &target);
-            self.groups.push(Group { target: (*target).into(), wanted });
+            self.groups.push(Group { target: (*target).into(), wanted, is_stale: false });
             self.by_target.insert((*target).into(), self.groups.len() - 1);
             self.groups.len() - 1
         });
@@ -320,8 +331,7 @@ pub unsafe fn ask(engine: &Engine, description: Description, place: *const Atomi
 /// Computes all words anew, after any of their inputs has changed; `state`: that has.
 pub fn publish(engine: &Engine, state: Option<State>) {
     if let Some(mut table) = table(LIMIT) {
-        table.state = state.unwrap_or(table.state);
-        table.publish(engine);
+        table.publish(engine, state);
     }
 }
 

@@ -79,6 +79,9 @@ pub struct Drain {
     filter_file: Option<FilterFile>,
     next_chores: Option<Instant>,
     chores_done: u32,
+    /// The parts of the sites that were verified since tracing's caches were last computed, and when that was.
+    verified: u32,
+    verified_in: u64,
     nested_dropped: u64,
     lost_records: u64,
     /// When last errors get room for events again.
@@ -453,8 +456,8 @@ impl Drain {
         }
     }
 
-    /// tracing-core's interest cache and maximum level have races: what they say is compared with what the subscriber
-    /// says, of each site once a second, so that none is wrongly silent for longer.
+    /// tracing-core's interest cache and maximum level have races: after they were computed, what they say is compared with
+    /// what the subscriber says, of each site within a second, so that none is wrongly silent for longer.
     fn verify_interest(&mut self, engine: &'static Engine) {
         let Some(dispatch) = &self.dispatch else { return };
         // A host's maximum level cannot be asked for, so its caches are computed anew about once a second.
@@ -463,7 +466,13 @@ impl Drain {
             Sink::Own => engine.filter.max_level() > LevelFilter::current(),
             Sink::None => false,
         };
-        if level_is_stale || self.events.any_interest_is_stale(dispatch, Part(self.chores_done)) {
+        let rebuilds = dispatch::rebuilds();
+        if self.verified_in != rebuilds {
+            (self.verified, self.verified_in) = (0, rebuilds);
+        }
+        let part = Part(self.verified);
+        self.verified = (self.verified + 1).min(Part::COUNT);
+        if level_is_stale || part.0 < Part::COUNT && self.events.any_interest_is_stale(dispatch, part) {
             self.rebuild(engine);
         } else {
             engine.publish_gate();
