@@ -106,7 +106,11 @@ pub fn current() -> &'static Engine {
 /// The process's engine, if it exists or there is memory for one.
 pub fn if_possible() -> Option<&'static Engine> {
     let exists = !ENGINE.load(Ordering::Acquire).is_null();
-    (exists || memory::is_there(memory::OF_A_START)).then(current)
+    let has_memory = || {
+        let _errno = os::HostGuard::new();
+        memory::is_there(memory::OF_A_START)
+    };
+    (exists || has_memory()).then(current)
 }
 
 /// The process's engine; a child that a raw `clone` made gets its own here.
@@ -115,9 +119,16 @@ pub fn of_this_process() -> &'static Engine {
     if engine.process == std::process::id() { engine } else { engine.replace_in_child() }
 }
 
-/// As [`start_if_needed`], without a system call while the engine runs.
-pub fn running() -> &'static Engine {
-    if STATE.get() == crate::run_state::RUNNING { current() } else { start_if_needed() }
+/// As [`start_if_possible`], without a system call while the engine runs.
+pub fn running() -> Option<&'static Engine> {
+    if STATE.get() == crate::run_state::RUNNING { Some(current()) } else { start_if_possible() }
+}
+
+/// As [`start_if_needed`]; `None`: there is no memory for a start.
+pub fn start_if_possible() -> Option<&'static Engine> {
+    if_possible()?;
+    let engine = of_this_process();
+    engine.start_automatically().then_some(engine)
 }
 
 /// The process's engine, started if it is not running and nobody is starting or stopping it.

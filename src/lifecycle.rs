@@ -90,15 +90,19 @@ const EXIT_LIMIT: Duration = Duration::from_secs(5);
 const FORK_LIMIT: Duration = Duration::from_millis(100);
 
 impl Engine {
-    /// Starts the engine with the settings it had, unless it runs, the lifecycle is in other hands, or there is no memory.
-    pub(crate) fn start_automatically(&'static self) {
-        if STATE.get() == STOPPED
-            && memory::is_there(memory::OF_A_START)
-            && let Some(mut lifecycle) = try_lock(&self.lifecycle)
-        {
-            let _host = os::HostGuard::new();
+    /// Starts the engine with the settings it had, unless it runs or the lifecycle is in other hands. `false`: there is no memory
+    /// for a start.
+    pub(crate) fn start_automatically(&'static self) -> bool {
+        if STATE.get() != STOPPED {
+            return true;
+        }
+        let Some(mut lifecycle) = try_lock(&self.lifecycle) else { return true };
+        let _host = os::HostGuard::new();
+        let has_memory = memory::is_there(memory::OF_A_START);
+        if has_memory {
             self.start(&mut lifecycle, None, false);
         }
+        has_memory
     }
 
     /// Starts the engine on request; `None`: with the settings it had.
@@ -221,7 +225,7 @@ impl Engine {
     /// Called by whoever held the lifecycle's lock and may have left the engine stopped.
     fn look_again(&'static self) {
         let any_queued = || lock(&self.slots).any_queued() || !self.operations.is_empty();
-        run_state::look_again(any_queued, || self.start_automatically());
+        run_state::look_again(any_queued, || _ = self.start_automatically());
     }
 
     fn stop(&'static self, lifecycle: &mut Lifecycle, next: u32, limit: Option<Duration>) {
@@ -248,7 +252,7 @@ impl Engine {
             return;
         }
         match STATE.get() {
-            STOPPED => run_state::start_late(|| self.start_automatically()),
+            STOPPED => run_state::start_late(|| _ = self.start_automatically()),
             CALLERS => {
                 if let Some(mut drain) = lock_within(&self.drain, Some(inline_limit())) {
                     drain.pass(self, None);

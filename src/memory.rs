@@ -7,7 +7,7 @@ use std::hint::black_box;
 /// to the drain.
 pub const OF_A_FIRST_RECORD: usize = 4 << 10;
 
-/// More than a statement's first use allocates, but for a table of many thousands that grows.
+/// More than a statement's first use allocates, but for the table of sites, which asks for itself.
 pub const OF_A_SITE: usize = 16 << 10;
 
 /// More than a start allocates on the thread that starts: 474 KB with the defaults, the buffers of the output above all.

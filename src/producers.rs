@@ -37,7 +37,6 @@ use crate::engine::{self, Engine};
 use crate::memory;
 use crate::os::{self, OwnerLock, ThreadName};
 use crate::ring::{Full, LEVELS, Mark, Producer, REASONS, Reason, Reservation, Ring, Words};
-use crate::run_state::STOPPED;
 use crate::stats::Ledger;
 use crate::sync::{AtomicU64, Ordering, lock, thread, thread_local};
 use crate::versioned::Versioned;
@@ -281,11 +280,8 @@ fn attach() -> Producer<'static> {
 }
 
 fn try_attach() -> Option<&'static Slot> {
-    if engine::STATE.get() == STOPPED && !memory::is_there(memory::OF_A_START) {
-        return None;
-    }
     // A child of a raw clone finds the parent's engine here, and gets one of its own.
-    let engine = engine::start_if_needed();
+    let engine = engine::start_if_possible()?;
     if DELIVERING.get() {
         return engine.drains_slot();
     }
@@ -357,7 +353,8 @@ pub fn deliver<R>(engine: &'static Engine, f: impl FnOnce() -> R) -> R {
 impl Engine {
     /// A slot for the calling thread: from the pool, or new; `None`: no memory, or rings may not take more.
     fn take_slot(&self) -> Option<Arc<Slot>> {
-        if self.pool.is_empty() && !memory::is_there(memory::OF_A_FIRST_RECORD) {
+        let has_memory = || memory::is_there(memory::OF_A_FIRST_RECORD);
+        if self.pool.is_empty() && !has_memory() {
             return None;
         }
         let is_coarse = self.settings().clock == Clock::Coarse;
@@ -374,6 +371,10 @@ impl Engine {
                 return Some(pooled);
             }
             self.ring_bytes.fetch_sub(pooled.ring.capacity(), Ordering::Relaxed);
+        }
+        // What was in the pool may have been of no use, or gone to another thread.
+        if !has_memory() {
+            return None;
         }
         let mut ring = self.new_ring(capacity)?;
         if is_coarse {

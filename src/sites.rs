@@ -235,7 +235,10 @@ impl Site {
     /// Whether the cached interest, or the maximum level, is not what `dispatch` says now.
     pub fn is_stale(&self, dispatch: &Dispatch) -> bool {
         let now = dispatch.register_callsite(self.metadata);
-        now.is_never() != (self.interest() == CachedInterest::Never)
+        // "Sometimes" is what several subscribers of different minds come to.
+        let cached = self.interest();
+        now.is_never() && cached == CachedInterest::Always
+            || !now.is_never() && cached == CachedInterest::Never
             || !now.is_never() && *self.metadata.level() > LevelFilter::current()
     }
 }

@@ -75,7 +75,7 @@ fn has_no_subscriber() -> bool {
 
 /// Starts the engine; if another thread is at it, waits until its output is there.
 fn start() {
-    let engine = engine::start_if_needed();
+    let Some(engine) = engine::start_if_possible() else { return };
     let started = Instant::now();
     while STATE.get() == STOPPED && started.elapsed() < START_LIMIT {
         std::thread::sleep(Duration::from_micros(50));

@@ -141,8 +141,8 @@ struct Wanted {
 struct Group {
     target: Box<str>,
     wanted: Wanted,
-    /// The words of its sites are not what they are to be.
-    is_stale: bool,
+    /// Not what it was before the last publication: the words of its sites are to be computed anew.
+    has_changed: bool,
 }
 
 /// How words of sites that are on look.
@@ -224,13 +224,13 @@ impl Table {
         let mut any = false;
         for group in &mut self.groups {
             let wanted = wanted(engine, &group.target);
-            group.is_stale = all || wanted != group.wanted;
+            group.has_changed = all || wanted != group.wanted;
             group.wanted = wanted;
-            any |= group.is_stale;
+            any |= group.has_changed;
         }
         if any {
-            let stale = |index: &usize| self.groups[self.entries[*index].group].is_stale;
-            (0..self.entries.len()).filter(stale).for_each(|index| self.publish_entry(index));
+            let concerned = |index: &usize| self.groups[self.entries[*index].group].has_changed;
+            (0..self.entries.len()).filter(concerned).for_each(|index| self.publish_entry(index));
         }
         for site in &self.unnumbered {
             site.word.store(self.word_of(0, site.level, wanted(engine, &site.target), None));
@@ -269,17 +269,26 @@ impl Table {
         said
     }
 
-    /// Gives a site a number; `None`: the table is full.
+    /// Whether there is memory for one site more, if the table has to grow.
+    fn has_memory(&mut self) -> bool {
+        self.entries.try_reserve(1).is_ok()
+            && self.by_description.try_reserve(1).is_ok()
+            && self.groups.try_reserve(1).is_ok()
+            && self.by_target.try_reserve(1).is_ok()
+    }
+
+    /// Gives a site a number; `None`: the table is full, or can't grow.
     fn add(&mut self, engine: &Engine, description: &Arc<Description>) -> Option<usize> {
         let bytes = description.bytes();
-        if self.entries.len() >= MOST || self.bytes + bytes > MOST_BYTES {
+        let has_room = self.entries.len() < MOST && self.bytes + bytes <= MOST_BYTES;
+        if !has_room || !self.has_memory() {
             return None;
         }
         self.bytes += bytes;
         let target = String::from_utf8_lossy(text(&description.target));
         let group = self.by_target.get(&*target).copied().unwrap_or_else(|| {
             let wanted = wanted(engine, &target);
-            self.groups.push(Group { target: (*target).into(), wanted, is_stale: false });
+            self.groups.push(Group { target: (*target).into(), wanted, has_changed: false });
             self.by_target.insert((*target).into(), self.groups.len() - 1);
             self.groups.len() - 1
         });

@@ -1,5 +1,5 @@
 //! A wrong interest in a site, such as a thread leaves that computes tracing's caches from an old filter and stores last: the
-//! engine finds it within a second, and the site logs again.
+//! engine finds it within a second after the caches were computed, and the site logs again.
 mod common;
 
 use common::*;

@@ -24,7 +24,7 @@ pub unsafe extern "C" fn logfusion_enabled(level: c_int, target: *const c_char) 
             return 0;
         }
         let level = level as u32;
-        let engine = engine::running();
+        let Some(engine) = engine::running() else { return 0 };
         if !engine::wants(level) {
             return 0;
         }

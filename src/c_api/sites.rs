@@ -12,7 +12,6 @@ use crate::rate::Rate;
 use crate::record::encode::{Dynamic, Field, OfSite, Text, Value};
 use crate::record::layout::{FIRST_SITE, MAX_FIELDS, Type};
 use crate::ring::{Mark, Words};
-use crate::run_state::STOPPED;
 use crate::static_sites::{self, CALL, Description, OFF};
 use crate::sync::AtomicU32;
 use smallvec::SmallVec;
@@ -199,12 +198,10 @@ pub unsafe extern "C" fn logfusion_site_ask(site: *const CSite) -> u32 {
             );
             return OFF;
         }
-        let bytes = if engine::STATE.get() == STOPPED { memory::OF_A_START } else { memory::OF_A_SITE };
-        if !memory::is_there(bytes) {
-            // The library's push needs none, and the next statement asks again.
-            return CALL;
-        }
-        let engine = engine::running();
+        let Some(engine) = engine::running().filter(|_| memory::is_there(memory::OF_A_SITE)) else {
+            // The library's push needs no memory, and the next statement asks again.
+            return if engine::wants(site.level()) { CALL } else { OFF };
+        };
         // SAFETY: the caller's promise.
         unsafe { static_sites::ask(engine, site.describe(), &site.word, site.module.addr()) }
     })

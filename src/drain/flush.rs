@@ -166,8 +166,8 @@ impl Engine {
                 return self.flush_in_time(left);
             }
             // A late push whose caller is about to start the engine, or has found the lifecycle taken: this one starts it.
-            self.start_automatically();
-            thread::sleep(Duration::from_micros(100));
+            let has_memory = self.start_automatically();
+            thread::sleep(if has_memory { Duration::from_micros(100) } else { Duration::from_millis(10) });
         }
         true
     }

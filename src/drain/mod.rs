@@ -79,9 +79,9 @@ pub struct Drain {
     filter_file: Option<FilterFile>,
     next_chores: Option<Instant>,
     chores_done: u32,
-    /// The parts of the sites that were verified since tracing's caches were last computed, and when that was.
-    verified: u32,
-    verified_in: u64,
+    /// How often tracing's caches had been computed, and the parts of the sites that are to be verified since.
+    rebuilds: u64,
+    unverified: u32,
     nested_dropped: u64,
     lost_records: u64,
     /// When last errors get room for events again.
@@ -457,7 +457,8 @@ impl Drain {
     }
 
     /// tracing-core's interest cache and maximum level have races: after they were computed, what they say is compared with
-    /// what the subscriber says, of each site within a second, so that none is wrongly silent for longer.
+    /// what the subscriber says, of each site within a second, so that none is wrongly silent for longer. A thread that began
+    /// to compute them may take longer, so all are compared again every few seconds.
     fn verify_interest(&mut self, engine: &'static Engine) {
         let Some(dispatch) = &self.dispatch else { return };
         // A host's maximum level cannot be asked for, so its caches are computed anew about once a second.
@@ -467,12 +468,13 @@ impl Drain {
             Sink::None => false,
         };
         let rebuilds = dispatch::rebuilds();
-        if self.verified_in != rebuilds {
-            (self.verified, self.verified_in) = (0, rebuilds);
+        if self.rebuilds != rebuilds {
+            (self.rebuilds, self.unverified) = (rebuilds, Part::COUNT);
         }
-        let part = Part(self.verified);
-        self.verified = (self.verified + 1).min(Part::COUNT);
-        if level_is_stale || part.0 < Part::COUNT && self.events.any_interest_is_stale(dispatch, part) {
+        // In turn: five and the number of parts have no common divisor.
+        let is_due = self.unverified > 0 || self.chores_done.is_multiple_of(5);
+        self.unverified = self.unverified.saturating_sub(1);
+        if level_is_stale || is_due && self.events.any_interest_is_stale(dispatch, Part(self.chores_done)) {
             self.rebuild(engine);
         } else {
             engine.publish_gate();
