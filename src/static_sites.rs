@@ -215,7 +215,8 @@ impl Table {
         self.word_of(id(index), entry.description.level, self.groups[entry.group].wanted, entry.interest)
     }
 
-    /// Computes all words anew, and looks at those whose inputs have changed: the drain calls this several times a second.
+    /// Computes what is wanted of each target, and the words of its sites where that has changed: the drain calls this several
+    /// times a second.
     fn publish(&mut self, engine: &Engine, state: Option<State>) {
         let before = (self.state, self.sink_is_host);
         self.state = state.unwrap_or(self.state);
@@ -337,7 +338,7 @@ pub unsafe fn ask(engine: &Engine, description: Description, place: *const Atomi
     }
 }
 
-/// Computes all words anew, after any of their inputs has changed; `state`: that has.
+/// Publishes the words anew, after any of their inputs has changed; `state`: that has.
 pub fn publish(engine: &Engine, state: Option<State>) {
     if let Some(mut table) = table(LIMIT) {
         table.publish(engine, state);

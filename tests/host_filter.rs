@@ -4,8 +4,8 @@ mod common;
 use common::*;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
-use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Event, Interest, LevelFilter, Metadata, Subscriber, callsite};
+use tracing_core::{Interest, LevelFilter, Metadata, callsite};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// The level that the subscriber takes, 3 INFO … 5 TRACE.
 static LEVEL: AtomicU32 = AtomicU32::new(3);
@@ -18,7 +18,7 @@ fn level() -> LevelFilter {
 
 struct Host;
 
-impl Subscriber for Host {
+impl<S: tracing::Subscriber> Layer<S> for Host {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         let on_the_drain = std::thread::current().name() == Some("logfusion");
         if on_the_drain && metadata.target() == "host::own" && CHANGES.swap(false, Ordering::AcqRel) {
@@ -34,26 +34,16 @@ impl Subscriber for Host {
         Some(level())
     }
 
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         *metadata.level() <= level()
     }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, _: &Event<'_>) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
 }
 
 #[test]
 fn a_change_while_the_caches_are_computed_is_kept() {
     let _limit = Limit::seconds(60);
     forget_environment();
-    tracing::subscriber::set_global_default(Host).unwrap();
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Host)).unwrap();
     tracing::info!(target: "host::own", "a callsite of Rust's");
     start(&Config::default());
     flush_all();
