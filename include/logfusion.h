@@ -38,6 +38,8 @@
  *             segments match: "game" covers "game" and "game::net", not "gamepad"; "" covers all. A log function
  *             given a NULL target delivers the record with the target "ffi" and returns LOGFUSION_E_NULL.
  * Timeouts    Milliseconds; 0 only looks, a negative one waits without limit.
+ * Memory      A log call allocates nothing after its thread's first. Where there is none left, the first is a counted
+ *             drop, and what starts the engine, sets something or asks is LOGFUSION_E_MEMORY and does nothing.
  * Structs     Those that begin with `size_t size` grow at the end only. The caller sets `size` to the struct's
  *             sizeof; the size in this or an earlier version of the same ABI is accepted, any other is
  *             LOGFUSION_E_SIZE. Structs without it never change within an ABI.

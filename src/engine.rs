@@ -103,14 +103,16 @@ pub fn current() -> &'static Engine {
     }
 }
 
-/// The process's engine, if it exists or there is memory for one.
+/// As [`of_this_process`]; `None`: it has none, and there is no memory for one.
 pub fn if_possible() -> Option<&'static Engine> {
-    let exists = !ENGINE.load(Ordering::Acquire).is_null();
+    // SAFETY: as in `current`.
+    let engine = unsafe { ENGINE.load(Ordering::Acquire).as_ref() };
+    let exists = engine.is_some_and(|engine| engine.process == std::process::id());
     let has_memory = || {
         let _errno = os::HostGuard::new();
         memory::is_there(memory::OF_A_START)
     };
-    (exists || has_memory()).then(current)
+    (exists || has_memory()).then(of_this_process)
 }
 
 /// The process's engine; a child that a raw `clone` made gets its own here.
@@ -119,23 +121,20 @@ pub fn of_this_process() -> &'static Engine {
     if engine.process == std::process::id() { engine } else { engine.replace_in_child() }
 }
 
+/// As [`start_if_possible`]; `None`, too: there is no memory for what a call allocates that sets something.
+pub fn settable() -> Option<&'static Engine> {
+    start_if_possible().filter(|_| memory::is_there(memory::OF_A_CALL))
+}
+
 /// As [`start_if_possible`], without a system call while the engine runs.
 pub fn running() -> Option<&'static Engine> {
     if STATE.get() == crate::run_state::RUNNING { Some(current()) } else { start_if_possible() }
 }
 
-/// As [`start_if_needed`]; `None`: there is no memory for a start.
+/// The process's engine, started if it is not running and nobody is starting or stopping it; `None`: there is no memory for
+/// a start.
 pub fn start_if_possible() -> Option<&'static Engine> {
-    if_possible()?;
-    let engine = of_this_process();
-    engine.start_automatically().then_some(engine)
-}
-
-/// The process's engine, started if it is not running and nobody is starting or stopping it.
-pub fn start_if_needed() -> &'static Engine {
-    let engine = of_this_process();
-    engine.start_automatically();
-    engine
+    if_possible().filter(|engine| engine.start_automatically())
 }
 
 fn install(old: *mut Engine, new: Engine) -> &'static Engine {

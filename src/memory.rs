@@ -7,10 +7,11 @@ use std::hint::black_box;
 /// to the drain.
 pub const OF_A_FIRST_RECORD: usize = 4 << 10;
 
-/// More than a statement's first use allocates, but for the table of sites, which asks for itself.
-pub const OF_A_SITE: usize = 16 << 10;
+/// More than a statement's first use allocates, but for the table of sites, which asks for itself; and than a function of the API
+/// that sets something.
+pub const OF_A_CALL: usize = 16 << 10;
 
-/// More than a start allocates on the thread that starts: 474 KB with the defaults, the buffers of the output above all.
+/// More than a start allocates on the thread that starts: 890 KB with the defaults, the buffers of the output above all.
 pub const OF_A_START: usize = 1 << 20;
 
 /// Whether this many bytes can be allocated now, 1 MiB at most. Another thread may come first: then the process ends after all.

@@ -1,6 +1,6 @@
 //! Backtraces.
 
-use super::errors::fail;
+use super::errors::{fail, no_memory};
 use super::status::Status;
 use super::{boundary, text};
 use crate::backtrace::{MOST_RECORDS, REQUESTS};
@@ -26,8 +26,9 @@ pub unsafe extern "C" fn logfusion_backtrace(target: *const c_char, records: usi
         if records > MOST_RECORDS {
             return fail(Status::Invalid, format_args!("{NAME}: records is {records}, more than {MOST_RECORDS}"));
         }
+        let Some(engine) = engine::settable() else { return no_memory(NAME) };
         REQUESTS.set(target, records);
-        engine::start_if_needed().publish_gate();
+        engine.publish_gate();
         Status::Ok.code()
     })
 }
@@ -43,11 +44,13 @@ pub unsafe extern "C" fn logfusion_backtrace_flush(target: *const c_char) -> c_i
     boundary(Status::Internal.code(), || {
         let _host = HostGuard::new();
         // SAFETY: the caller's promise.
-        match unsafe { text::utf8(NAME, "target", target) } {
-            Ok(target) => REQUESTS.flush(target),
+        let target = match unsafe { text::utf8(NAME, "target", target) } {
+            Ok(target) => target,
             Err(status) => return status,
-        }
-        engine::start_if_needed().wake();
+        };
+        let Some(engine) = engine::settable() else { return no_memory(NAME) };
+        REQUESTS.flush(target);
+        engine.wake();
         Status::Ok.code()
     })
 }

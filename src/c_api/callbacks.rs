@@ -1,10 +1,11 @@
 //! Subscriptions.
 
-use super::errors::fail;
+use super::errors::{fail, no_memory};
 use super::status::Status;
 use super::{boundary, text, timeout};
 use crate::callbacks::{Callback, REGISTRY, Unsubscribed};
 use crate::engine;
+use crate::memory;
 use crate::os::HostGuard;
 use std::ffi::{c_char, c_int, c_void};
 
@@ -41,9 +42,12 @@ pub unsafe extern "C" fn logfusion_subscribe(
         if !(1..=5).contains(&max_level) {
             return fail(Status::Invalid, format_args!("{NAME}: {max_level} is not a level (1 to 5)"));
         }
+        let Some(engine) = engine::if_possible().filter(|_| memory::is_there(memory::OF_A_CALL)) else {
+            return no_memory(NAME);
+        };
         // SAFETY: the caller's promise about `callback` and `context`.
         let number = unsafe { REGISTRY.subscribe(target, max_level as u32, callback, context) };
-        engine::current().publish_gate();
+        engine.publish_gate();
         // SAFETY: as above.
         unsafe { handle.write_unaligned(number) };
         Status::Ok.code()

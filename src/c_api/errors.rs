@@ -33,6 +33,12 @@ pub fn fail(status: Status, text: fmt::Arguments<'_>) -> c_int {
     status.code()
 }
 
+/// The way out of a function that needs memory which is not there.
+#[cold]
+pub fn no_memory(name: &str) -> c_int {
+    fail(Status::Memory, format_args!("{name}: there is no memory for it; nothing was done"))
+}
+
 /// See `logfusion_last_error` in the header.
 ///
 /// # Safety

@@ -1,12 +1,12 @@
 //! Start, stop, flush, and the settings.
 
-use super::errors::{fail, set};
+use super::errors::{fail, no_memory, set};
 use super::status::Status;
 use super::{boundary, text, timeout};
 use crate::callbacks;
 use crate::config::{Clock, Config, DrainMode, Overflow};
 use crate::drain::FlushError;
-use crate::engine::{self, STATE};
+use crate::engine::{self, Engine, STATE};
 use crate::lifecycle::{StartError, Started};
 use crate::memory;
 use crate::os::HostGuard;
@@ -60,10 +60,8 @@ const _: () = {
 pub extern "C" fn logfusion_init() -> c_int {
     boundary(Status::Internal.code(), || {
         let _errno = HostGuard::new();
-        if let Some(status) = without_memory("logfusion_init") {
-            return status;
-        }
-        started(engine::of_this_process().start_explicitly(None))
+        let Some(engine) = startable() else { return no_memory("logfusion_init") };
+        started(engine.start_explicitly(None))
     })
 }
 
@@ -86,25 +84,20 @@ pub unsafe extern "C" fn logfusion_init_with(config: *const CConfig) -> c_int {
             let right = size_of::<CConfig>();
             return fail(Status::Size, format_args!("{NAME}: config->size is {size}, not {right}"));
         }
-        if let Some(status) = without_memory(NAME) {
-            return status;
-        }
+        let Some(engine) = startable() else { return no_memory(NAME) };
         // SAFETY: the struct has the size of ours, and every bit pattern is a value of its members.
         let config = unsafe { config.read_unaligned() };
         // SAFETY: the caller's promise about the strings.
         match unsafe { settings(&config) } {
-            Ok(config) => started(engine::of_this_process().start_explicitly(Some(config))),
+            Ok(config) => started(engine.start_explicitly(Some(config))),
             Err(status) => status,
         }
     })
 }
 
-/// The status where the engine does not run, and there is no memory for a start.
-fn without_memory(name: &str) -> Option<c_int> {
-    let bytes = memory::OF_A_START;
-    let is_missing = STATE.get() == STOPPED && !memory::is_there(bytes);
-    is_missing
-        .then(|| fail(Status::Memory, format_args!("{name}: nothing is started: {bytes} bytes can't be allocated")))
+/// The engine, if it runs or there is memory for a start.
+fn startable() -> Option<&'static Engine> {
+    engine::if_possible().filter(|_| STATE.get() != STOPPED || memory::is_there(memory::OF_A_START))
 }
 
 fn started(started: Started) -> c_int {
@@ -252,7 +245,10 @@ pub extern "C" fn logfusion_shutdown() {
         if producers::is_delivering() || callbacks::is_inside() {
             set(format_args!("logfusion_shutdown: a callback can't stop the engine; nothing was done"));
         } else {
-            engine::of_this_process().shut_down();
+            // Without an engine there is nothing to stop.
+            if let Some(engine) = engine::if_possible() {
+                engine.shut_down();
+            }
         }
     });
 }
@@ -262,7 +258,8 @@ pub extern "C" fn logfusion_shutdown() {
 pub extern "C" fn logfusion_flush(timeout_ms: c_int) -> c_int {
     boundary(Status::Internal.code(), || {
         let _errno = HostGuard::new();
-        let Err(error) = engine::of_this_process().flush(timeout(timeout_ms)) else { return Status::Ok.code() };
+        let Some(engine) = engine::if_possible() else { return no_memory("logfusion_flush") };
+        let Err(error) = engine.flush(timeout(timeout_ms)) else { return Status::Ok.code() };
         let status = match error {
             FlushError::Timeout => Status::Timeout,
             FlushError::InCallback => Status::InCallback,
@@ -281,7 +278,7 @@ pub extern "C" fn logfusion_drain(budget_us: u64) -> i64 {
         if producers::is_delivering() || callbacks::is_inside() {
             return fail(Status::InCallback, format_args!("{NAME}: a callback can't drain")).into();
         }
-        let engine = engine::start_if_needed();
+        let Some(engine) = engine::running() else { return no_memory(NAME).into() };
         if engine.settings().drain == DrainMode::Thread {
             return fail(Status::Mode, format_args!("{NAME}: the drain thread delivers; see logfusion_config.drain"))
                 .into();

@@ -26,6 +26,7 @@ pub use crate::callbacks::{CField, CRecord, Callback};
 pub use backtrace::*;
 pub use batch::*;
 pub use callbacks::*;
+pub use crash::logfusion_install_crash_handler;
 pub use errors::{logfusion_clear_last_error, logfusion_last_error};
 pub use filter::*;
 pub use guide::*;

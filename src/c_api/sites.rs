@@ -198,7 +198,7 @@ pub unsafe extern "C" fn logfusion_site_ask(site: *const CSite) -> u32 {
             );
             return OFF;
         }
-        let Some(engine) = engine::running().filter(|_| memory::is_there(memory::OF_A_SITE)) else {
+        let Some(engine) = engine::running().filter(|_| memory::is_there(memory::OF_A_CALL)) else {
             // The library's push needs no memory, and the next statement asks again.
             return if engine::wants(site.level()) { CALL } else { OFF };
         };

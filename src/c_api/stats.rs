@@ -1,7 +1,7 @@
 //! The ledger's numbers.
 
 use super::boundary;
-use super::errors::fail;
+use super::errors::{fail, no_memory};
 use super::status::Status;
 use super::text;
 use crate::engine;
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn logfusion_stats(stats: *mut CStats) -> c_int {
         if size != size_of::<CStats>() {
             return wrong_size(NAME, size, size_of::<CStats>());
         }
-        let engine = engine::of_this_process();
+        let Some(engine) = engine::if_possible() else { return no_memory(NAME) };
         let sum = stats::sum(&engine.slots);
         let output = engine.flush.output_counts();
         let totals = &engine.totals;
@@ -180,7 +180,8 @@ pub unsafe extern "C" fn logfusion_stats_threads(out: *mut CThreadStats, count: 
                 return fail(Status::Size, format_args!("{NAME}: *count is {room}; nothing was written"));
             }
         }
-        let threads = lock(&engine::of_this_process().slots).threads();
+        let Some(engine) = engine::if_possible() else { return no_memory(NAME) };
+        let threads = lock(&engine.slots).threads();
         for (index, stats) in threads.iter().take(room).enumerate() {
             // SAFETY: `index < room`, and the caller promises so many elements.
             unsafe { out.add(index).write_unaligned(CThreadStats::of(stats)) };

@@ -71,6 +71,9 @@ pub enum Refused {
     /// A descriptor that is not open.
     #[error("{0} is no open file descriptor, nor -1 for the engine's own output")]
     Descriptor(i32),
+    /// There is no memory for what a report needs.
+    #[error("there is no memory for a report")]
+    Memory,
     /// Handlers can't be installed.
     #[error("crash signals can't be handled: {0}")]
     System(#[from] io::Error),
@@ -83,7 +86,7 @@ pub fn install(fd: i32, output: impl FnOnce()) -> Result<(), Refused> {
         return Err(Refused::Descriptor(fd));
     }
     let mut installed = lock(&INSTALLED);
-    report::prepare();
+    report::prepare().ok_or(Refused::Memory)?;
     if fd == OWN {
         SHADOWS.store(true, Ordering::Relaxed);
         output();

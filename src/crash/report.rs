@@ -6,6 +6,7 @@
 
 use super::rings::{self, Entry};
 use crate::clock;
+use crate::memory::try_box;
 use crate::os::{self, ThreadName, Trap};
 use crate::output::format::{self, Clock, Encode, Suffix, json::Json, logfmt::Logfmt, text::Text};
 use crate::output::{Format, Style, push_value};
@@ -42,25 +43,36 @@ pub fn set_style(style: Style) {
     STYLE.store(style.format as u32 | u32::from(style.color) << 8, Ordering::Relaxed);
 }
 
-/// Allocates what a report needs, once.
-pub fn prepare() {
+/// Allocates what a report needs, once; `None`: there is no memory for it.
+pub fn prepare() -> Option<()> {
     if REPORT.load(Ordering::Acquire).is_null() {
         let report = Report {
             descriptor: 2,
             color: false,
-            lines: Vec::with_capacity(LINES),
-            text: String::with_capacity(TEXT),
-            template: String::with_capacity(TEXT),
-            name: String::with_capacity(4 * NAME),
-            target: String::with_capacity(4 * NAME),
-            record: vec![0; LONGEST].into(),
+            lines: room(LINES)?,
+            text: text_room(TEXT)?,
+            template: text_room(TEXT)?,
+            name: text_room(4 * NAME)?,
+            target: text_room(4 * NAME)?,
+            record: room(LONGEST)?,
             clock: Clock::default(),
             now: Now { ticks: 0, wall_ns: 0 },
             records: 0,
             unreadable: 0,
         };
-        REPORT.store(Box::into_raw(Box::new(report)), Ordering::Release);
+        REPORT.store(Box::leak(try_box(report)?).as_mut_ptr(), Ordering::Release);
     }
+    Some(())
+}
+
+fn room(bytes: usize) -> Option<Vec<u8>> {
+    let mut room = Vec::new();
+    room.try_reserve_exact(bytes).ok()?;
+    Some(room)
+}
+
+fn text_room(bytes: usize) -> Option<String> {
+    String::from_utf8(room(bytes)?).ok()
 }
 
 /// What a report is made with.
@@ -73,7 +85,7 @@ pub struct Report {
     template: String,
     name: String,
     target: String,
-    record: Box<[u8]>,
+    record: Vec<u8>,
     clock: Clock,
     now: Now,
     records: u64,
@@ -240,10 +252,10 @@ impl Report {
         let who = Who { name: entry.name(&mut bytes), id: Some(entry.id()) };
         let mut record = std::mem::take(&mut self.record);
         let time_ns = self.now.wall_ns_of(ticks);
-        let copy = record.get_mut(..len);
-        let is_whole = copy.is_some();
-        if let Some(copy) = copy {
-            copy.copy_from_slice(reader.peeked(len));
+        let is_whole = len <= LONGEST;
+        record.clear();
+        if is_whole {
+            record.extend_from_slice(reader.peeked(len));
         }
         if reader.is_overtaken() {
             // The drain goes on after all, and has written it.
@@ -256,7 +268,7 @@ impl Report {
         reader.advance(len);
         if !is_whole {
             self.say::<E>(who, "a record is too long for this report", &[("bytes", RawValue::U64(len as u64))]);
-        } else if let Ok(shown) = shown(&record[..len]) {
+        } else if let Ok(shown) = shown(&record) {
             self.records += 1;
             self.push_line::<E>(who, time_ns, &shown);
         } else {

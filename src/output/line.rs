@@ -6,6 +6,7 @@
 
 use super::ends::{Ends, EndsOfThreads};
 use super::format::{self, Clock, Encode, json::Json, logfmt::Logfmt, text::Text};
+use super::writer::CAPACITY;
 use super::{Format, Output, Style};
 use crate::delivery::ThreadInfo;
 use crate::record::decode::{RawText, RawValue};
@@ -167,6 +168,11 @@ impl Lines {
         }
         lines.extend_from_slice(tail);
         any_bad
+    }
+
+    /// Has room from now on for as much as is formatted at a time.
+    pub(crate) fn reserve(&mut self) {
+        self.lines.reserve(CAPACITY);
     }
 
     /// Bytes that wait.

@@ -89,8 +89,12 @@ impl Counters {
     }
 }
 
-/// Capacity of the buffer at the start, and after a giant record.
-const INITIAL_CAPACITY: usize = 128 << 10;
+/// Text is written when so much has been formatted, or when a pass ends. A quarter of it costs a tenth of the rate (6.8 and
+/// 7.5 million records a second), double gains nothing.
+pub(crate) const CHUNK: usize = 256 << 10;
+
+/// Capacity of a buffer at the start, and after a giant record: a chunk and its last line. The pages are there when they are used.
+pub(super) const CAPACITY: usize = CHUNK + (16 << 10);
 /// A buffer that a giant record made larger than this is not kept.
 const KEEP_CAPACITY: usize = 4 << 20;
 
@@ -120,11 +124,9 @@ impl Writer {
     pub(super) fn open(destination: &Destination, rotation: Rotation, now: SystemTime) -> io::Result<Self> {
         let (capacity, target) = match destination {
             Destination::None => (0, Target::Null),
-            Destination::Stdout => (INITIAL_CAPACITY, Target::Standard { stream: Standard::Out, torn: false }),
-            Destination::Stderr => (INITIAL_CAPACITY, Target::Standard { stream: Standard::Err, torn: false }),
-            Destination::File(path) => {
-                (INITIAL_CAPACITY, Target::File(Box::new(LogFile::open(path.clone(), rotation, now)?)))
-            }
+            Destination::Stdout => (CAPACITY, Target::Standard { stream: Standard::Out, torn: false }),
+            Destination::Stderr => (CAPACITY, Target::Standard { stream: Standard::Err, torn: false }),
+            Destination::File(path) => (CAPACITY, Target::File(Box::new(LogFile::open(path.clone(), rotation, now)?))),
         };
         Ok(Self { buffer: Vec::with_capacity(capacity), target })
     }
@@ -177,7 +179,7 @@ impl Writer {
         };
         self.buffer.clear();
         if self.buffer.capacity() > KEEP_CAPACITY {
-            self.buffer.shrink_to(INITIAL_CAPACITY);
+            self.buffer.shrink_to(CAPACITY);
         }
         result
     }

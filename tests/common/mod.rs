@@ -26,6 +26,7 @@ pub const E_TIMEOUT: c_int = -7;
 pub const E_BUSY: c_int = -8;
 pub const E_IN_CALLBACK: c_int = -9;
 pub const E_UNKNOWN: c_int = -10;
+pub const E_MEMORY: c_int = -13;
 pub const E_MODE: c_int = -15;
 
 pub const ERROR: c_int = 1;
@@ -477,11 +478,15 @@ pub struct Stats {
 
 /// The sum of the ledger.
 pub fn stats() -> Stats {
+    try_stats().unwrap_or_else(|status| panic!("{status}: {}", last_error()))
+}
+
+/// The sum of the ledger, or the status.
+pub fn try_stats() -> Result<Stats, c_int> {
     let mut stats = Stats { size: size_of::<Stats>(), ..Stats::default() };
     // SAFETY: the layout is the header's.
     let status = unsafe { c_api::logfusion_stats((&raw mut stats).cast()) };
-    assert_eq!(status, OK, "{}", last_error());
-    stats
+    if status == OK { Ok(stats) } else { Err(status) }
 }
 
 /// The ledger, thread by thread.

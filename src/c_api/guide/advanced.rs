@@ -1,7 +1,7 @@
 //! "Advanced FFI patterns": what happens later. The connections have a file of their own.
 
 use crate::c_api::boundary;
-use crate::c_api::errors::fail;
+use crate::c_api::errors::{fail, no_memory};
 use crate::c_api::status::Status;
 use crate::callbacks::{Operation, OperationCallback};
 use crate::engine;
@@ -22,7 +22,7 @@ pub unsafe extern "C" fn logfusion_async_operation(operation_id: c_int, callback
         let Some(callback) = callback else {
             return fail(Status::Null, format_args!("{NAME}: callback is NULL"));
         };
-        let engine = engine::start_if_needed();
+        let Some(engine) = engine::settable() else { return no_memory(NAME) };
         if engine::STATE.get() == CALLERS {
             return fail(Status::Thread, format_args!("{NAME}: there is no thread that could call back"));
         }

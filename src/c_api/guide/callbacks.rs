@@ -1,6 +1,6 @@
 //! "Callback registration".
 
-use crate::c_api::errors::fail;
+use crate::c_api::errors::{fail, no_memory};
 use crate::c_api::log::push_called;
 use crate::c_api::status::Status;
 use crate::c_api::{boundary, marked_boundary, text};
@@ -42,7 +42,10 @@ pub unsafe extern "C" fn logfusion_register_log_callback(
             fail(Status::Null, format_args!("{NAME}: callback is NULL"));
             return BAD;
         };
-        let engine = engine::start_if_needed();
+        let Some(engine) = engine::settable() else {
+            no_memory(NAME);
+            return BAD;
+        };
         // SAFETY: the caller's promise about `callback` and `context`.
         unsafe { REGISTRY.set_text(target, callback, context) };
         engine.publish_gate();
@@ -66,7 +69,7 @@ pub unsafe extern "C" fn logfusion_unregister_log_callback(target: *const c_char
             fail(Status::Unknown, format_args!("{NAME}: no callback is registered for {target:?}"));
             return BAD;
         }
-        engine::start_if_needed().publish_gate();
+        engine::current().publish_gate();
         0
     })
 }
