@@ -444,8 +444,9 @@ static inline logfusion_entry logfusion_entry_make(int level, const char *target
 }
 
 /*
- * Logs `count` records, in order, with one clock read; a batch that fits into the ring is published as one. `entries`
- * may be NULL when count is 0.
+ * Logs `count` records, in order, with one clock read; a batch that fits into the ring is published as one. Entries behind
+ * one another with the same target (the same pointer) share it: a text of 8 bytes takes 16 bytes of the ring then, not 48
+ * and more. `entries` may be NULL when count is 0.
  *
  * Returns how many were accepted. Not among them: dropped ones (counted by the ledger), those of a level that nobody
  * wants, and entries that logfusion_log_n would not log (NULL message, length above PTRDIFF_MAX, reserved not 0),

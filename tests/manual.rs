@@ -80,6 +80,18 @@ fn the_program_drains_within_its_budget() {
     assert_eq!(logfusion_drain(0), 1);
     assert_eq!(logfusion_drain(u64::MAX), RECORDS - 1);
 
+    // A batch is delivered record by record, too.
+    let batch: Vec<_> = (0..64).map(|_| Entry::new(INFO, "manual", "one of a batch")).collect();
+    assert_eq!(log_batch(&batch), 64);
+    assert_eq!(logfusion_drain(0), 1);
+    let mine = stats_of_this_thread();
+    assert_eq!((mine.queued, mine.failed), (63, 0));
+    assert_eq!(log(INFO, c"manual", c"behind the batch"), OK);
+    assert_eq!(logfusion_drain(0), 1);
+    assert_eq!(logfusion_drain(u64::MAX), 63);
+    let expected = [["one of a batch"; 64].as_slice(), &["behind the batch"]].concat();
+    assert!(messages(&path, "manual").ends_with(&expected.iter().map(ToString::to_string).collect::<Vec<_>>()));
+
     // And after each write: here every one comes with a record behind which it would be looked at.
     let long = "x".repeat(34_000);
     const LONG: i64 = 24;

@@ -8,10 +8,9 @@ mod c_api;
 pub use c_api::c_api;
 
 use arbitrary::{Result, Unstructured};
+use logfusion::record::batch::{self, BatchWriter};
 use logfusion::record::decode::{self, RawRecord, RawText, RawValue};
-use logfusion::record::encode::{
-    Dynamic, ENVELOPE, Field, LEAST, SharedTarget, Text, TextInPlace, Value, plain_size, write_plain,
-};
+use logfusion::record::encode::{Dynamic, ENVELOPE, Field, LEAST, Text, TextInPlace, Value, plain_size, write_plain};
 use logfusion::record::layout::{MAX_FIELDS, MAX_NAME, Type};
 use std::ops::Range;
 
@@ -26,6 +25,7 @@ pub const TARGETS: &[Target] = &[("c_api", c_api), ("decode", decode), ("round_t
 pub fn decode(data: &[u8]) {
     envelope(data);
     values_of_a_site(data);
+    batch(data);
     let Ok(record) = decode::decode(data) else { return };
     let length = decode::length(data).expect("a decoded record has a length");
     let data = &data[..length];
@@ -122,6 +122,19 @@ fn assert_same(first: &RawRecord<'_>, second: &RawRecord<'_>) {
     }
 }
 
+/// A batch: what its messages are unfolded to are records.
+fn batch(data: &[u8]) {
+    let mut records = Vec::new();
+    let is_sound = batch::unfold(data, &mut records).is_ok();
+    let mut left = &records[..];
+    while !left.is_empty() {
+        let record = decode::decode(left).expect("a message is a record");
+        assert_eq!(record.ticks, decode::ticks(data));
+        left = &left[decode::length(left).expect("it was decoded")..];
+    }
+    assert!(!is_sound || data.len() <= batch::MOST);
+}
+
 /// Any record and any limit: what is encoded takes what was measured and no more than the limit, and decodes to what
 /// went in, texts up to where they were cut.
 pub fn round_trip(data: &[u8]) {
@@ -187,13 +200,19 @@ impl<'a> Input<'a> {
         let (target, message) = (&self.target[..self.target.len().min(MAX_NAME)], self.message.bytes());
         let mut bytes = vec![0xEE; plain_size(target, message)];
         write_plain(&mut bytes, self.level, self.ticks, target, message);
-        let mut shared = vec![0xDD; bytes.len()];
-        SharedTarget::new(target).write_plain(&mut shared, self.level, self.ticks, message);
-        assert_eq!(shared, bytes);
         let record = Dynamic::measure(self.level, target, Text::new(message), &mut [], usize::MAX);
         let mut same = vec![0xDD; record.size()];
         record.write(&mut same, self.ticks);
         assert_eq!(bytes, same);
+
+        // In a batch.
+        let mut room = vec![0xEE; self.limit & !7];
+        let Some(mut batch) = BatchWriter::new(&mut room, target) else { return };
+        let count = (0..3).take_while(|_| batch.push(self.level, message)).count();
+        let Some(written) = batch.finish(self.ticks) else { return };
+        let mut records = Vec::new();
+        batch::unfold(&room[..written.size], &mut records).expect("a written batch is unfolded");
+        assert_eq!(records, bytes.repeat(count));
     }
 
     /// The message alone, written where it will lie.

@@ -2,6 +2,7 @@
 //!
 //! With `WRITE_SEEDS=1` the seeds are written first: what the layout and the targets can look like, by hand.
 
+use logfusion::record::batch::BatchWriter;
 use logfusion::record::encode::{Dynamic, ENVELOPE, Field, MIN_LIMIT, Text, Value, write_envelope};
 use logfusion::record::layout::{ATTACH, CLEAR, ENTER, EXIT, SET};
 use std::fs;
@@ -113,6 +114,15 @@ fn decode_seeds() -> Vec<Vec<u8>> {
         seeds.push(outer);
     }
     seeds.push(whole);
+    let mut bytes = vec![0; 120];
+    let mut batch = BatchWriter::new(&mut bytes, b"game::net").expect("there is room");
+    while batch.push(3, b"tick 042") {}
+    batch.finish(7).expect("five messages");
+    for (at, value) in [(0, 120), (16, 0xFF), (20, 0), (20, 0xFF), (43, 0), (43, 6), (40, 0xFF)] {
+        let mut changed = bytes.clone();
+        changed[at] = value;
+        seeds.push(changed);
+    }
     seeds
 }
 

@@ -6,13 +6,13 @@ use super::status::Status;
 use super::{boundary, text};
 use crate::engine;
 use crate::producers;
-use crate::record::encode::SharedTarget;
+use crate::record::batch::{BatchWriter, Written};
 use crate::record::layout::MAX_NAME;
 use crate::ring::{Mark, Producer};
 use std::ffi::{c_char, c_int};
 
-/// `logfusion_entry`.
-#[repr(C)]
+/// `logfusion_entry`, which may be misaligned.
+#[repr(C, packed)]
 #[derive(Debug, Clone, Copy)]
 pub struct CEntry {
     target: *const c_char,
@@ -45,81 +45,93 @@ pub unsafe extern "C" fn logfusion_log_batch(entries: *const CEntry, count: usiz
         if count > text::MOST / size_of::<CEntry>() {
             return fail(Status::Size, format_args!("{NAME}: count is {count}; nothing was logged")) as isize;
         }
-        // SAFETY: not NULL, and `count * size` does not overflow; the rest is the caller's promise.
-        unsafe { log_all(producers::current(mark), entries, count) as isize }
+        // SAFETY: not NULL, `count * size` does not overflow, any address is aligned; there are so many by the caller's promise.
+        let entries = unsafe { std::slice::from_raw_parts(entries, count) };
+        // SAFETY: the caller's promises for the texts.
+        unsafe { log_all(producers::current(mark), entries) as isize }
     })
 }
 
 /// # Safety
 ///
-/// As [`logfusion_log_batch`], and `entries` is not NULL.
-unsafe fn log_all(producer: Producer<'static>, entries: *const CEntry, count: usize) -> usize {
+/// As [`logfusion_log_batch`] for the texts.
+unsafe fn log_all(producer: Producer<'static>, entries: &[CEntry]) -> usize {
     let ticks = producer.ticks();
-    let mut last = Target::default();
     let mut accepted = 0;
-    let mut index = 0;
-    while index < count {
+    let mut left = entries;
+    while !left.is_empty() {
         // A piece of the ring is filled with as many records as fit in, and published once.
         if let Some(mut reservation) = producer.reserve_available(producer.max_record()) {
-            let room = reservation.bytes();
-            let (mut used, mut records, mut severest) = (0, 0, u32::MAX);
-            while index < count {
-                // SAFETY: `index < count`. The pointer may be misaligned: the entry is copied out.
-                let entry = unsafe { entries.add(index).read_unaligned() };
-                // SAFETY: the caller's promises for each entry.
-                let Some((level, message)) = (unsafe { simple(&entry, &mut last) }) else { break };
-                if engine::wants(level) {
-                    let size = last.target.plain_size(message);
-                    let Some(place) = room.get_mut(used..used + size) else { break };
-                    last.target.write_plain(place, level, ticks, message);
-                    used += size;
-                    records += 1;
-                    severest = severest.min(level);
+            let (mut used, mut messages, mut severest) = (0, 0, u32::MAX);
+            while !left.is_empty() {
+                // SAFETY: the caller's promises.
+                let (rest, written) = unsafe { fill(&mut reservation.bytes()[used..], left, ticks) };
+                if rest.len() == left.len() {
+                    break;
                 }
-                index += 1;
+                left = rest;
+                if let Some(written) = written {
+                    used += written.size;
+                    messages += written.messages;
+                    severest = severest.min(written.severest);
+                }
             }
-            if records > 0 {
+            if messages > 0 {
                 reservation.shorten(used);
-                producers::publish(reservation, severest, records);
-                accepted += records as usize;
+                producers::publish(reservation, severest, messages.into());
+                accepted += messages as usize;
                 continue;
             }
         }
-        if index < count {
-            // SAFETY: `index < count`.
-            accepted += unsafe { log_one(producer, entries.add(index), index) };
-            index += 1;
+        if let [entry, rest @ ..] = left {
+            // SAFETY: the caller's promises.
+            accepted += unsafe { log_one(producer, entry, entries.len() - left.len()) };
+            left = rest;
         }
     }
     accepted
 }
 
-/// The target of the entry before: the entries of a batch often share one, and need not measure it again.
-#[derive(Default)]
-struct Target<'a> {
-    address: usize,
-    length: usize,
-    target: SharedTarget<'a>,
+/// Writes the first entries, as far as they have one target and fit, as one record. Returns the other entries, and what it
+/// wrote.
+///
+/// # Safety
+///
+/// As [`logfusion_log_batch`] for the texts.
+#[inline(always)]
+unsafe fn fill<'e>(room: &mut [u8], entries: &'e [CEntry], ticks: u64) -> (&'e [CEntry], Option<Written>) {
+    let mut left = entries;
+    let Some(&CEntry { target, target_length, .. }) = entries.first() else { return (left, None) };
+    // SAFETY: the caller's promises.
+    let Some(name) = (unsafe { simple_target(target, target_length) }) else { return (left, None) };
+    let Some(mut batch) = BatchWriter::new(room, name) else { return (left, None) };
+    while let [entry, rest @ ..] = left {
+        if entry.target != target || entry.target_length != target_length {
+            break;
+        }
+        // SAFETY: the caller's promises.
+        let Some((level, message)) = (unsafe { simple_message(entry) }) else { break };
+        if engine::wants(level) && !batch.push(level, message) {
+            break;
+        }
+        left = rest;
+    }
+    (left, batch.finish(ticks))
 }
 
-/// Level and message of an entry that is as it should be and not very long, whose target is then in `last`; `None`: it
-/// takes [`log_one`].
+/// Level and message of an entry that is as it should be and not very long; `None`: it takes [`log_one`].
 ///
 /// # Safety
 ///
 /// As [`logfusion_log_batch`] for this entry.
 #[inline(always)]
-unsafe fn simple<'a>(entry: &CEntry, last: &mut Target<'a>) -> Option<(u32, &'a [u8])> {
+unsafe fn simple_message<'a>(entry: &CEntry) -> Option<(u32, &'a [u8])> {
     /// Longer messages are seldom in a batch.
-    const LONG: usize = 4096;
+    const LONG: usize = 1024;
     // One comparison for both: `reserved` is 0.
     let level = u64::from(entry.level as u32) | u64::from(entry.reserved as u32) << 32;
     if level.wrapping_sub(1) >= 5 || entry.message.is_null() {
         return None;
-    }
-    if last.address != entry.target.addr() || last.length != entry.target_length || last.address == 0 {
-        // SAFETY: as for this function.
-        unsafe { measure(entry, last) }?;
     }
     let length = match entry.message_length {
         length @ ..LONG => length,
@@ -132,21 +144,15 @@ unsafe fn simple<'a>(entry: &CEntry, last: &mut Target<'a>) -> Option<(u32, &'a 
     (length < LONG).then_some((level as u32, message))
 }
 
-/// Takes the target of an entry; `None`: there is something the matter with it.
+/// A target; `None`: there is something the matter with it.
 ///
 /// # Safety
 ///
-/// As [`logfusion_log_batch`] for this entry.
-#[cold]
-unsafe fn measure(entry: &CEntry, last: &mut Target<'_>) -> Option<()> {
-    let is_good = entry.target_length <= MAX_NAME || entry.target_length == text::NUL_TERMINATED;
-    if entry.target.is_null() || !is_good {
-        return None;
-    }
+/// As [`logfusion_log_batch`] for an entry's target.
+unsafe fn simple_target<'a>(target: *const c_char, length: usize) -> Option<&'a [u8]> {
+    let is_good = length <= MAX_NAME || length == text::NUL_TERMINATED;
     // SAFETY: not NULL; the caller promises a NUL, or as many bytes as the length says.
-    let bytes = unsafe { bytes(entry.target, entry.target_length, MAX_NAME) };
-    *last = Target { address: entry.target.addr(), length: entry.target_length, target: SharedTarget::new(bytes) };
-    Some(())
+    (is_good && !target.is_null()).then(|| unsafe { bytes(target, length, MAX_NAME) })
 }
 
 /// The bytes of a text, at most `limit` where it is NUL-terminated.
@@ -168,9 +174,7 @@ unsafe fn bytes<'a>(text: *const c_char, length: usize, limit: usize) -> &'a [u8
 /// As [`logfusion_log_batch`] for this entry.
 #[cold]
 #[inline(never)]
-unsafe fn log_one(producer: Producer<'static>, entry: *const CEntry, index: usize) -> usize {
-    // SAFETY: the caller's promise; the pointer may be misaligned.
-    let entry = unsafe { entry.read_unaligned() };
+unsafe fn log_one(producer: Producer<'static>, entry: &CEntry, index: usize) -> usize {
     if entry.reserved != 0 {
         fail(Status::Invalid, format_args!("{NAME}: entry {index} has a `reserved` that is not 0; it is left out"));
         return 0;

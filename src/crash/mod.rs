@@ -26,7 +26,8 @@
 //!
 //! The drain is given 200 ms. It may be inside of a callback that doesn't return, or it is the thread that crashed. Then rings
 //! also hold what was formatted and not written, which is why it isn't lost; but a host's subscriber, a callback, or a pipe
-//! that took half of a write may have seen some of it. The first line says `may_repeat=true`.
+//! that took half of a write may have seen some of it. The first line says `may_repeat=true`; so it does where a pass that had a
+//! time limit ended within a batch.
 //!
 //! # Forks
 //!
@@ -99,6 +100,14 @@ pub fn install(fd: i32, output: impl FnOnce()) -> Result<(), Refused> {
     Ok(())
 }
 
+/// Some of what the rings hold has been written.
+static REPEATS: AtomicBool = AtomicBool::new(false);
+
+/// Says at the end of a pass whether the rings hold what was written.
+pub fn note_repeats(any: bool) {
+    REPEATS.store(any, Ordering::Relaxed);
+}
+
 /// Whether a pass under way should end: the process crashes.
 #[inline]
 pub fn is_frozen() -> bool {
@@ -156,6 +165,7 @@ pub fn let_go() {
 /// In a forked child, which has none of the threads that passed or reported.
 pub fn forget_threads() {
     FREEZE.leave();
+    note_repeats(false);
     let_go();
 }
 
@@ -185,7 +195,8 @@ fn report_crash(me: usize, number: i32, info: *mut os::SignalInfo) {
     let given = GIVEN.load(Ordering::Relaxed) as i32;
     let fd = if given == OWN { OUTPUT.load(Ordering::Relaxed) as i32 } else { given };
     if let Some(report) = Report::of_process() {
-        report.write(fd, me, &os::describe_trap(number, info), !done);
+        let may_repeat = !done || REPEATS.load(Ordering::Relaxed);
+        report.write(fd, me, &os::describe_trap(number, info), may_repeat);
     }
 }
 

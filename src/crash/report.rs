@@ -11,9 +11,10 @@ use crate::os::{self, ThreadName, Trap};
 use crate::output::format::{self, Clock, Encode, Suffix, json::Json, logfmt::Logfmt, text::Text};
 use crate::output::{Format, Style, push_value};
 use crate::record::decode::{
-    DecodeError, Envelope, RawFields, RawRecord, RawText, RawValue, decode, envelope, is_envelope, kind, ticks, values,
+    DecodeError, Envelope, RawFields, RawRecord, RawText, RawValue, batch, decode, envelope, is_envelope, kind, ticks,
+    values,
 };
-use crate::record::layout::{ATTACH, CLEAR, ENTER, EXIT, FIRST_SITE, SET};
+use crate::record::layout::{ATTACH, BATCH, CLEAR, ENTER, EXIT, FIRST_SITE, SET};
 use crate::sites::level;
 use crate::static_sites::{self, Description, text};
 use crate::sync::{AtomicPtr, AtomicU32, Ordering};
@@ -268,13 +269,22 @@ impl Report {
         reader.advance(len);
         if !is_whole {
             self.say::<E>(who, "a record is too long for this report", &[("bytes", RawValue::U64(len as u64))]);
+        } else if kind(&record) == BATCH {
+            let read = batch(&record, |target, level, message| {
+                self.push_record::<E>(who, time_ns, &Shown::message(target, level, message));
+            });
+            self.unreadable += u64::from(read.is_err());
         } else if let Ok(shown) = shown(&record) {
-            self.records += 1;
-            self.push_line::<E>(who, time_ns, &shown);
+            self.push_record::<E>(who, time_ns, &shown);
         } else {
             self.unreadable += 1;
         }
         self.record = record;
+    }
+
+    fn push_record<E: Encode>(&mut self, who: Who<'_>, time_ns: u64, shown: &Shown<'_>) {
+        self.records += 1;
+        self.push_line::<E>(who, time_ns, shown);
     }
 
     fn push_line<E: Encode>(&mut self, who: Who<'_>, time_ns: u64, shown: &Shown<'_>) {
@@ -438,6 +448,12 @@ impl<'a> Shown<'a> {
             fields: Fields::Dynamic(record.fields),
             place: None,
         }
+    }
+
+    /// A message of a batch.
+    fn message(target: RawText<'a>, level: u32, message: RawText<'a>) -> Self {
+        let fields = Fields::Ours(&[]);
+        Self { level, target: target.bytes, message: message.bytes, full: message.full, ..Self::ours(fields) }
     }
 
     fn of_site(description: &'a Description, bytes: &'a [u8]) -> Self {

@@ -1,5 +1,6 @@
 //! One thread's ring, as the drain sees it.
 
+use super::batch::Batch;
 use super::merge::Horizon;
 use super::scope::Scope;
 use crate::backtrace::Backtrace;
@@ -47,6 +48,21 @@ pub struct Lane {
     pub scope: Scope,
     /// So much of its ring's buffer has its pages.
     populated: usize,
+    /// The batch that is delivered.
+    batch: Batch,
+}
+
+/// What a record of a lane is delivered with.
+#[derive(Debug)]
+pub struct Peeked<'l> {
+    /// The record.
+    pub bytes: &'l [u8],
+    /// As in [`Lane`].
+    pub scope: &'l mut Scope,
+    /// As in [`Lane`].
+    pub backtrace: &'l mut Backtrace,
+    /// As in [`Lane`].
+    pub batch: &'l mut Batch,
 }
 
 /// So much of a ring is populated at a time: it takes some 400 µs, for which records and a flush may have to wait.
@@ -64,7 +80,8 @@ impl Lane {
         // SAFETY: the caller's promise, one consumer a ring.
         let consumer = unsafe { Consumer::new(SlotRing(slot)) };
         let (backtrace, scope) = (Backtrace::default(), Scope::default());
-        Self { consumer, thread, reported: [0; LEVELS], backtrace, scope, populated }
+        let batch = Batch::default();
+        Self { consumer, thread, reported: [0; LEVELS], backtrace, scope, populated, batch }
     }
 
     /// Populates more of the ring, if any of it is not yet. Returns whether there was anything to do.
@@ -132,13 +149,19 @@ impl Lane {
         }
     }
 
-    /// The bytes of the record of `len` bytes that was peeked last.
+    /// The record of `len` bytes that was peeked last.
     #[inline]
-    pub fn peeked(&self, len: usize) -> &[u8] {
-        self.consumer.peeked(len)
+    pub fn peeked(&mut self, len: usize) -> Peeked<'_> {
+        let Self { consumer, scope, backtrace, batch, .. } = self;
+        Peeked { bytes: consumer.peeked(len), scope, backtrace, batch }
     }
 
-    /// Goes past a record.
+    /// Whether a part of a batch has been delivered, and not all.
+    pub fn is_within_batch(&self) -> bool {
+        self.batch.is_begun()
+    }
+
+    /// Goes past `len` bytes, of a record that was delivered; 0: there is more in them.
     #[inline]
     pub fn advance(&mut self, len: usize, outcome: Outcome) {
         self.consumer.advance(len);

@@ -20,6 +20,7 @@
 //! the drain's lock during a pass, while callbacks and subscribers run; nobody else waits for that lock without
 //! limit, except a stop.
 
+mod batch;
 mod flush;
 pub mod lane;
 pub mod merge;
@@ -42,10 +43,11 @@ use crate::os;
 use crate::output::{CHUNK, Destination, FilterFile, Lines, News, Output};
 use crate::producers;
 use crate::record::decode::{is_envelope, kind};
+use crate::record::layout::BATCH;
 use crate::sites::Part;
 use crate::stats::Outcome;
 use crate::sync::{Ordering, lock, thread};
-use lane::Lane;
+use lane::{Lane, Peeked};
 use merge::Merge;
 use pace::Pace;
 use scope::Scope;
@@ -196,6 +198,8 @@ impl Drain {
                 self.report_errors(engine);
             }
             self.write_out(engine);
+            // What was written of a batch is still in its ring.
+            crash::note_repeats(!pass.complete && self.lanes.iter().any(Lane::is_within_batch));
             pass
         });
         // What a complete pass leaves, the next one takes.
@@ -348,8 +352,10 @@ impl Drain {
         let backtraces = REQUESTS.max_level() > 0;
         // A look at the clock costs a third of a record, but who knows what other people's code takes.
         let is_quick = deadline.is_some() && own.is_some() && REGISTRY.max_level() == 0;
-        let ends =
-            |look: bool| crash::is_frozen() || look && deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let ends = |look: bool, lane: &Lane| {
+            crash::is_frozen() && !lane.is_within_batch()
+                || look && deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        };
         let mut is_over = false;
         let mut taken = 0_u64;
         let mut longest = 0;
@@ -365,18 +371,18 @@ impl Drain {
                 longest = longest.max(now_ns.saturating_sub(time_ns));
                 let dispatch = dispatch.as_ref();
                 let delivery = Delivery { events, lines, own, dispatch, engine, thread: &thread, backtraces };
-                let outcome = delivery.of_peeked(lane, time_ns, len);
-                lane.advance(len, outcome);
+                let (outcome, done) = delivery.of_peeked(lane, time_ns, len);
+                lane.advance(done, outcome);
                 taken += 1;
                 let is_much = output.as_ref().is_some_and(|output| output.buffered() + lines.len() >= CHUNK);
                 if is_much || lane.is_quarter_unreleased() {
                     write(output.as_deref(), lines);
                     merge.release(lanes);
                     // A write may take longer than many records.
-                    is_over = ends(true);
+                    is_over = ends(true, &lanes[index]);
                     break;
                 }
-                is_over = ends(!is_quick || taken % 8 == 1);
+                is_over = ends(!is_quick || taken % 8 == 1, lane);
                 if is_over {
                     break;
                 }
@@ -589,19 +595,25 @@ struct Delivery<'d> {
 }
 
 impl Delivery<'_> {
-    /// Delivers the record that `lane` has peeked.
+    /// Delivers the record that `lane` has peeked, or the next one of a batch. Returns what became of it, and how many bytes of
+    /// the ring are done with.
     #[inline]
-    fn of_peeked(mut self, lane: &mut Lane, time_ns: u64, len: usize) -> Outcome {
+    fn of_peeked(mut self, lane: &mut Lane, time_ns: u64, len: usize) -> (Outcome, usize) {
         let to_callbacks = !lane.slot().is_drains_own();
-        if !self.backtraces && lane.scope.is_plain() && !is_envelope(kind(lane.peeked(len))) {
-            return self.give(lane.peeked(len), time_ns, to_callbacks, false).0;
-        }
-        let mut scope = std::mem::take(&mut lane.scope);
-        let mut backtrace = std::mem::take(&mut lane.backtrace);
-        let outcome = self.give_in(&mut scope, &mut backtrace, lane.peeked(len), time_ns, to_callbacks);
-        lane.backtrace = backtrace;
-        lane.scope = scope;
-        outcome
+        let Peeked { bytes, scope, backtrace, batch } = lane.peeked(len);
+        let (bytes, done) = match kind(bytes) {
+            BATCH => match batch.take(bytes) {
+                Some((record, is_last)) => (record, if is_last { len } else { 0 }),
+                None => return (Outcome::Failed, len),
+            },
+            _ => (bytes, len),
+        };
+        let outcome = if !self.backtraces && scope.is_plain() && !is_envelope(kind(bytes)) {
+            self.give(bytes, time_ns, to_callbacks, false).0
+        } else {
+            self.give_in(scope, backtrace, bytes, time_ns, to_callbacks)
+        };
+        (outcome, done)
     }
 
     /// Delivers a record inside of what is around it, after the backtrace that it calls for.

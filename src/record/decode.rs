@@ -203,6 +203,23 @@ pub fn decode(bytes: &[u8]) -> Result<RawRecord<'_>, DecodeError> {
     Ok(RawRecord { level: kind, ticks, called: has(CALLED), templated: has(TEMPLATE), target, message, fields })
 }
 
+/// Reads the batch that `bytes` is, whole: `take` is given its target, and the level and text of each message.
+pub fn batch<'a>(bytes: &'a [u8], mut take: impl FnMut(RawText<'a>, u32, RawText<'a>)) -> Result<(), DecodeError> {
+    let length = length(bytes)?;
+    let mut input = Cursor { input: &bytes[HEADER..length] };
+    let counts = input.u64()?;
+    let target = input.padded(counts as u32 as usize, 0)?;
+    for _ in 0..counts >> 32 {
+        let word = input.u32()?;
+        let level = word >> 24;
+        if !(1..=5).contains(&level) {
+            return Err(DecodeError::Kind(level));
+        }
+        take(target, level, input.padded((word & 0xff_ffff) as usize, 4)?);
+    }
+    Ok(())
+}
+
 /// The kind of a record that [`length`] accepted.
 #[inline]
 pub fn kind(bytes: &[u8]) -> u32 {

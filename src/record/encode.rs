@@ -271,63 +271,17 @@ pub fn write_plain(out: &mut [u8], level: u32, ticks: u64, target: &[u8], messag
         *last = [0; 8];
     }
     copy_short(&mut target_out[..target.len()], target);
-    write_message(message_out, message);
+    write_message(message_out, message.len() as u32, message);
 }
 
+/// Writes a text behind a word that holds its length, with all that follows it.
 #[inline(always)]
-fn write_message(out: &mut [u8], message: &[u8]) {
+pub(super) fn write_message(out: &mut [u8], word: u32, message: &[u8]) {
     if let Some(last) = out.last_chunk_mut::<8>() {
         *last = [0; 8];
     }
-    out[..4].copy_from_slice(&(message.len() as u32).to_le_bytes());
+    out[..4].copy_from_slice(&word.to_le_bytes());
     copy_short(&mut out[4..4 + message.len()], message);
-}
-
-/// A target of several records, as they have it: one of up to 15 bytes as two words, of which the second is not written if it
-/// is not needed.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SharedTarget<'a> {
-    bytes: &'a [u8],
-    words: [[u8; 8]; 2],
-}
-
-impl<'a> SharedTarget<'a> {
-    /// A target of at most [`MAX_NAME`] bytes.
-    pub fn new(bytes: &'a [u8]) -> Self {
-        let mut padded = [0; 16];
-        let start = &bytes[..bytes.len().min(15)];
-        padded[..start.len()].copy_from_slice(start);
-        let (words, _) = padded.as_chunks::<8>();
-        Self { bytes, words: [words[0], words[1]] }
-    }
-
-    /// As [`plain_size`].
-    #[inline(always)]
-    pub fn plain_size(&self, message: &[u8]) -> usize {
-        plain_size(self.bytes, message)
-    }
-
-    /// As [`write_plain`].
-    #[inline(always)]
-    pub fn write_plain(&self, out: &mut [u8], level: u32, ticks: u64, message: &[u8]) {
-        let target = self.bytes.len();
-        let size = out.len();
-        if target > 15 {
-            return write_plain(out, level, ticks, self.bytes, message);
-        }
-        if let Some((head, rest)) = out.split_first_chunk_mut::<32>() {
-            head[..8].copy_from_slice(&(size as u64 | u64::from(level) << 32).to_le_bytes());
-            head[8..16].copy_from_slice(&ticks.to_le_bytes());
-            head[16..24].copy_from_slice(&(target as u64).to_le_bytes());
-            head[24..].copy_from_slice(&self.words[0]);
-            if target < 8 {
-                write_message(rest, message);
-            } else if let Some((second, rest)) = rest.split_first_chunk_mut::<8>() {
-                *second = self.words[1];
-                write_message(rest, message);
-            }
-        }
-    }
 }
 
 /// What a text takes when it is cut to nothing: 8 bytes of text and 8 of full length.

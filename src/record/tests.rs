@@ -1,10 +1,9 @@
 //! Records against an oracle that writes them byte by byte, as `layout` describes them.
 
-use super::decode::{DecodeError, RawRecord, RawText, RawValue, decode, length, ticks};
-use super::encode::{
-    Dynamic, Field, LEAST, MIN_LIMIT, SharedTarget, Text, TextInPlace, Value, plain_size, write_plain,
-};
-use super::layout::{CALLED, CUT, HEADER, MAX_FIELDS, MAX_NAME};
+use super::batch::{BatchWriter, MOST, Written, unfold};
+use super::decode::{DecodeError, RawRecord, RawText, RawValue, batch, decode, kind, length, ticks};
+use super::encode::{Dynamic, Field, LEAST, MIN_LIMIT, Text, TextInPlace, Value, plain_size, write_plain};
+use super::layout::{BATCH, CALLED, CUT, HEADER, MAX_FIELDS, MAX_NAME, align8};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -180,13 +179,24 @@ fn check_name(raw: RawText<'_>, whole: &[u8]) -> bool {
     raw.bytes.len() < whole.len().min(MAX_NAME)
 }
 
+fn check_text_inside(bytes: &[u8], text: RawText<'_>) {
+    let (outer, inner) = (bytes.as_ptr_range(), text.terminated.as_ptr_range());
+    assert!(outer.start <= inner.start && inner.end <= outer.end);
+    assert_eq!(text.terminated.len(), text.bytes.len() + 1);
+    assert_eq!(text.terminated.as_ptr(), text.bytes.as_ptr());
+}
+
+/// Whatever it is, what is read of it lies inside.
+fn check_batch(bytes: &[u8]) {
+    _ = batch(bytes, |target, level, message| {
+        assert!((1..=5).contains(&level));
+        check_text_inside(bytes, target);
+        check_text_inside(bytes, message);
+    });
+}
+
 fn check_inside(bytes: &[u8], record: &RawRecord<'_>) {
-    let inside = |text: RawText<'_>| {
-        let (outer, inner) = (bytes.as_ptr_range(), text.terminated.as_ptr_range());
-        assert!(outer.start <= inner.start && inner.end <= outer.end);
-        assert_eq!(text.terminated.len(), text.bytes.len() + 1);
-        assert_eq!(text.terminated.as_ptr(), text.bytes.as_ptr());
-    };
+    let inside = |text: RawText<'_>| check_text_inside(bytes, text);
     inside(record.target);
     inside(record.message);
     assert!(record.fields.len() <= MAX_FIELDS && (1..=5).contains(&record.level));
@@ -247,11 +257,54 @@ proptest! {
             Input { level, ticks, called: false, target, message: (message, 0), fields: Vec::new() };
         let mut bytes = vec![0xEE; plain_size(&input.target, &input.message.0)];
         write_plain(&mut bytes, level, ticks, &input.target, &input.message.0);
-        let shared = SharedTarget::new(&input.target);
-        let mut by_shared = vec![0xDD; shared.plain_size(&input.message.0)];
-        shared.write_plain(&mut by_shared, level, ticks, &input.message.0);
-        prop_assert_eq!(&by_shared, &bytes);
         prop_assert_eq!(bytes, input.encode(1 << 16));
+    }
+
+    /// A batch becomes the records that its messages would have been by themselves, as many as had room.
+    #[test]
+    fn batches(
+        ticks in any::<u64>(),
+        target in bytes(0..80),
+        messages in vec((1..=5_u32, bytes(0..200)), 1..40),
+        room in 0..2 * MOST,
+        damage in (any::<prop::sample::Index>(), any::<u8>()),
+    ) {
+        let mut bytes = vec![0xEE; room & !7];
+        let Some(mut writer) = BatchWriter::new(&mut bytes, &target) else {
+            prop_assert!(room < HEADER + 8 + target.len() + 8);
+            return Ok(());
+        };
+        let written: Vec<_> = messages.iter().take_while(|(level, message)| writer.push(*level, message)).collect();
+        let levels = written.iter().map(|(level, _)| *level);
+        let Some(Written { size, messages: count, severest }) = writer.finish(ticks) else {
+            prop_assert!(written.is_empty());
+            return Ok(());
+        };
+        prop_assert_eq!((count as usize, Some(severest)), (written.len(), levels.min()));
+        let next = messages.get(written.len()).map_or(usize::MAX, |(_, message)| align8(4 + message.len() + 1));
+        prop_assert!(size.saturating_add(next) > (room & !7).min(MOST), "there was room for more");
+        bytes.truncate(size);
+        prop_assert_eq!((length(&bytes), kind(&bytes)), (Ok(size), BATCH));
+        let mut expected = Vec::new();
+        for (level, message) in written {
+            let record = Input {
+                level: *level,
+                ticks,
+                called: false,
+                target: target.clone(),
+                message: (message.clone(), 0),
+                fields: Vec::new(),
+            };
+            expected.extend(record.encode(1 << 16));
+        }
+        let mut records = Vec::new();
+        unfold(&bytes, &mut records).unwrap();
+        prop_assert_eq!(records, expected);
+
+        prop_assert!(batch(&bytes[..size - 8], |_, _, _| ()).is_err(), "the length word says more");
+        let at = damage.0.index(size);
+        bytes[at] = damage.1;
+        check_batch(&bytes);
     }
 
     #[test]
@@ -306,6 +359,7 @@ proptest! {
         if let Ok(record) = decode(&bytes) {
             check_inside(&bytes, &record);
         }
+        check_batch(&bytes);
     }
 
     /// A record of which some bytes were changed, or the end is missing.

@@ -19,7 +19,7 @@
 #define CRASHES 1000
 #endif
 
-enum { THREADS = 3, MOST = 1 << 16 };
+enum { THREADS = 3, MOST = 1 << 16, BATCH = 4 };
 
 enum kind { IN_PROGRAM, ABORTED, DIVIDED, ILLEGAL, BUS, IN_LOG_CALL, IN_MALLOC, SENT, IN_CALLBACK, KINDS };
 
@@ -58,10 +58,27 @@ static void log_one(int thread, unsigned number) {
     }
 }
 
+static void log_batch(int thread, unsigned number) {
+    char texts[BATCH][64];
+    logfusion_entry entries[BATCH];
+    for (unsigned i = 0; i < BATCH; i++) {
+        snprintf(texts[i], sizeof texts[i], "thread %d number %u end", thread, number + i);
+        entries[i] = logfusion_entry_make(i == 1 ? LOGFUSION_WARN : LOGFUSION_INFO, "crash::batch", texts[i]);
+    }
+    if (logfusion_log_batch(entries, BATCH) == BATCH) {
+        atomic_store(&shared->accepted[thread], number + BATCH);
+    }
+}
+
 static void *log_on(void *argument) {
     const int thread = (int)(intptr_t)argument;
-    for (unsigned number = 0; number < MOST; number++) {
-        log_one(thread, number);
+    for (unsigned number = 0; number + BATCH < MOST; number++) {
+        if (number % 11 == 0) {
+            log_batch(thread, number);
+            number += BATCH - 1;
+        } else {
+            log_one(thread, number);
+        }
         for (volatile int rest = 0; rest < 20000; rest++) {
         }
     }

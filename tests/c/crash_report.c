@@ -14,6 +14,17 @@
 
 enum { STACK = 8 << 10, GUARD = 4 << 10, LINES = 64 };
 
+enum ending { SHUT_DOWN, CRASH, CRASH_WITHIN_BATCH };
+
+static void log_batch(void) {
+    const logfusion_entry entries[] = {
+        logfusion_entry_make(LOGFUSION_INFO, "report::batch", "the first of three"),
+        logfusion_entry_make(LOGFUSION_ERROR, "report::batch", "control \x1b[31m \n"),
+        logfusion_entry_make(LOGFUSION_WARN, "report::batch", "bad \xff"),
+    };
+    CHECK_EQ(logfusion_log_batch(entries, 3), 3);
+}
+
 static void log_all(void) {
     static char longest[100000];
     memset(longest, 'x', sizeof longest);
@@ -34,6 +45,7 @@ static void log_all(void) {
     CHECK_EQ(logfusion_log(LOGFUSION_INFO, "a target = \"odd\"", ""), LOGFUSION_OK);
     CHECK_EQ(logfusion_log_n(LOGFUSION_INFO, "report", 6, longest, sizeof longest), LOGFUSION_OK);
     CHECK_EQ(logfusion_log_fields(LOGFUSION_INFO, "report", "fields", fields, count), LOGFUSION_OK);
+    log_batch();
     for (int round = 0; round < 2; round++) {
         LF_WARN("report::static", "{first} and {second} {{braces}} {first}", LF_KV("first", round),
                 LF_KV("second", "t\xc3\xa4xt"), LF_KV("third", 2.5), LF_KV("message", "kv"));
@@ -62,7 +74,7 @@ static void use_small_stack(void) {
     CHECK_EQ(sigaltstack(&stack, NULL), 0);
 }
 
-static void run(const char *path, int format, int crashes) {
+static void run(const char *path, int format, enum ending ending) {
     logfusion_config config = LOGFUSION_CONFIG_INIT;
     config.output = path;
     config.format = format;
@@ -70,12 +82,23 @@ static void run(const char *path, int format, int crashes) {
     config.drain = LOGFUSION_DRAIN_MANUAL;
     config.ring_bytes = 4 << 20;
     CHECK_EQ(logfusion_init_with(&config), LOGFUSION_OK);
-    log_all();
-    if (!crashes) {
+    if (ending == CRASH_WITHIN_BATCH) {
+        /* The first of a thread is a record by itself, whatever it is. */
+        CHECK_EQ(logfusion_log(LOGFUSION_INFO, "report", "the first"), LOGFUSION_OK);
+        log_batch();
+        CHECK_EQ(logfusion_drain(UINT64_MAX), 1 + 3);
+        log_batch();
+        CHECK_EQ(logfusion_drain(0), 1);
+    } else {
+        log_all();
+    }
+    if (ending == SHUT_DOWN) {
         logfusion_shutdown();
         _exit(0);
     }
-    around();
+    if (ending == CRASH) {
+        around();
+    }
     const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     use_small_stack();
@@ -84,23 +107,29 @@ static void run(const char *path, int format, int crashes) {
     *(volatile int *)unmapped = 1;
 }
 
+static int is_digit(char c) { return c >= '0' && c <= '9'; }
+
 /* Runs it and splits what it wrote into lines, without the time, and with 0 for each thread's id. */
-static size_t lines_of(const char *path, int format, int crashes, char **lines, char **text) {
+static size_t lines_of(const char *path, int format, enum ending ending, char **lines, char **text) {
     unlink(path);
     const pid_t process = fork();
     if (process == 0) {
-        run(path, format, crashes);
+        run(path, format, ending);
     }
     int status;
     CHECK_EQ(waitpid(process, &status, 0), process);
-    CHECK(crashes ? WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV : WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(ending == SHUT_DOWN ? WIFEXITED(status) && WEXITSTATUS(status) == 0
+                              : WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
     char id[32];
     snprintf(id, sizeof id, "%d", (int)process);
     *text = check_read(path);
     size_t count = 0;
     for (char *line = strtok(*text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-        for (char *at; (at = strstr(line, id)) != NULL;) {
-            memset(at, '0', strlen(id));
+        for (char *at = line; (at = strstr(at, id)) != NULL; at += strlen(id)) {
+            /* Not where it is a part of another number. */
+            if (at != line && !is_digit(at[-1]) && !is_digit(at[strlen(id)])) {
+                memset(at, '0', strlen(id));
+            }
         }
         char *const time = strstr(line, "20");
         CHECK(time != NULL && time - line < 20 && time[10] == 'T' && time[26] == 'Z');
@@ -111,6 +140,21 @@ static size_t lines_of(const char *path, int format, int crashes, char **lines, 
     return count;
 }
 
+/* What was written of a batch is written again with the rest of it, and that is said. */
+static void crash_within_batch(const char *path) {
+    char *lines[LINES], *text;
+    CHECK_EQ(lines_of(path, LOGFUSION_FORMAT_LOGFMT, CRASH_WITHIN_BATCH, lines, &text), 10);
+    char *const *const after = lines + 4;
+    CHECK(strstr(after[0], "the first of three") != NULL);
+    CHECK(strstr(after[1], "may_repeat=true") != NULL);
+    for (int i = 0; i < 3; i++) {
+        CHECK(strcmp(lines[1 + i], after[2 + i]) == 0);
+    }
+    CHECK(strcmp(after[0], after[2]) == 0);
+    CHECK(strstr(after[5], "records=3") != NULL);
+    free(text);
+}
+
 int main(int argc, char **argv) {
     const char *const directory = check_start(argc, argv);
     const int formats[] = {LOGFUSION_FORMAT_TEXT, LOGFUSION_FORMAT_LOGFMT, LOGFUSION_FORMAT_JSON};
@@ -118,13 +162,14 @@ int main(int argc, char **argv) {
     check_path(path, sizeof path, directory, "log");
     for (int i = 0; i < 3; i++) {
         char *drained[LINES], *crashed[LINES], *one, *other;
-        const size_t count = lines_of(path, formats[i], 0, drained, &one);
-        const size_t in_report = lines_of(path, formats[i], 1, crashed, &other);
-        CHECK_EQ(count, 12);
+        const size_t count = lines_of(path, formats[i], SHUT_DOWN, drained, &one);
+        const size_t in_report = lines_of(path, formats[i], CRASH, crashed, &other);
+        CHECK_EQ(count, 15);
         /* The line that begins it, then these, then enter, set, the record, clear, exit, and the end. */
         CHECK_EQ(in_report, count + 7);
         CHECK(strstr(crashed[0], "signal") != NULL && strstr(crashed[0], "SIGSEGV") != NULL);
         CHECK(strstr(crashed[0], "0x10") != NULL);
+        CHECK(strstr(crashed[0], "may_repeat") != NULL && strstr(crashed[0], "true") == NULL);
         for (size_t line = 0; line < count; line++) {
             if (strcmp(drained[line], crashed[line + 1]) != 0) {
                 fprintf(stderr, "drained: %.1000s\ncrashed: %.1000s\n", drained[line], crashed[line + 1]);
@@ -137,9 +182,10 @@ int main(int argc, char **argv) {
         CHECK(strstr(after[2], "inside") != NULL);
         CHECK(strstr(after[3], "remove from the context: match") != NULL);
         CHECK(strstr(after[4], "exit the span") != NULL);
-        CHECK(strstr(after[5], "records") != NULL && strstr(after[5], "17") != NULL);
+        CHECK(strstr(after[5], "records") != NULL && strstr(after[5], "20") != NULL);
         free(one);
         free(other);
     }
+    crash_within_batch(path);
     return check_end("crash_report");
 }
