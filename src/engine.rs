@@ -103,38 +103,37 @@ pub fn current() -> &'static Engine {
     }
 }
 
-/// As [`of_this_process`]; `None`: it has none, and there is no memory for one.
+/// The process's engine, or in a child the one that it has inherited; `None`: there is none, and no memory for one.
+pub fn current_if_possible() -> Option<&'static Engine> {
+    let exists = !ENGINE.load(Ordering::Acquire).is_null();
+    (exists || has_memory()).then(current)
+}
+
+/// The process's engine; a child that a raw `clone` made gets its own here. `None`: there is none, and no memory for one.
 pub fn if_possible() -> Option<&'static Engine> {
-    // SAFETY: as in `current`.
-    let engine = unsafe { ENGINE.load(Ordering::Acquire).as_ref() };
-    let exists = engine.is_some_and(|engine| engine.process == std::process::id());
-    let has_memory = || {
-        let _errno = os::HostGuard::new();
-        memory::is_there(memory::OF_A_START)
-    };
-    (exists || has_memory()).then(of_this_process)
+    let engine = current_if_possible()?;
+    if engine.process == std::process::id() { Some(engine) } else { has_memory().then(|| engine.replace_in_child()) }
 }
 
-/// The process's engine; a child that a raw `clone` made gets its own here.
-pub fn of_this_process() -> &'static Engine {
-    let engine = current();
-    if engine.process == std::process::id() { engine } else { engine.replace_in_child() }
-}
-
-/// As [`start_if_possible`]; `None`, too: there is no memory for what a call allocates that sets something.
-pub fn settable() -> Option<&'static Engine> {
-    start_if_possible().filter(|_| memory::is_there(memory::OF_A_CALL))
-}
-
-/// As [`start_if_possible`], without a system call while the engine runs.
-pub fn running() -> Option<&'static Engine> {
-    if STATE.get() == crate::run_state::RUNNING { Some(current()) } else { start_if_possible() }
+fn has_memory() -> bool {
+    let _errno = os::HostGuard::new();
+    memory::is_there(memory::OF_A_START)
 }
 
 /// The process's engine, started if it is not running and nobody is starting or stopping it; `None`: there is no memory for
 /// a start.
 pub fn start_if_possible() -> Option<&'static Engine> {
     if_possible().filter(|engine| engine.start_automatically())
+}
+
+/// As [`start_if_possible`], without a system call while the engine runs.
+pub fn running() -> Option<&'static Engine> {
+    if STATE.get() == run_state::RUNNING { Some(current()) } else { start_if_possible() }
+}
+
+/// As [`start_if_possible`]; `None`, too: there is no memory for what a call allocates that sets something.
+pub fn settable() -> Option<&'static Engine> {
+    start_if_possible().filter(|_| memory::is_there(memory::OF_A_CALL))
 }
 
 fn install(old: *mut Engine, new: Engine) -> &'static Engine {

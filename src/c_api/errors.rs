@@ -19,7 +19,7 @@ pub fn set(text: fmt::Arguments<'_>) {
         if let Ok(mut last) = last.try_borrow_mut() {
             last.clear();
             _ = last.write_fmt(text);
-            if let Some(engine) = engine::if_possible() {
+            if let Some(engine) = engine::current_if_possible() {
                 engine.last_errors.report(&last);
             }
         }
