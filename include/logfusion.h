@@ -38,8 +38,9 @@
  *             segments match: "game" covers "game" and "game::net", not "gamepad"; "" covers all. A log function
  *             given a NULL target delivers the record with the target "ffi" and returns LOGFUSION_E_NULL.
  * Timeouts    Milliseconds; 0 only looks, a negative one waits without limit.
- * Memory      A log call allocates nothing after its thread's first. Where there is none left, the first is a counted
- *             drop, and what starts the engine, sets something or asks is LOGFUSION_E_MEMORY and does nothing.
+ * Memory      A log call allocates nothing after its thread's first, which is a counted drop where there is none left.
+ *             Functions that start the engine, or that set a filter, a callback, a backtrace or a crash handler, then
+ *             return LOGFUSION_E_MEMORY and do nothing.
  * Structs     Those that begin with `size_t size` grow at the end only. The caller sets `size` to the struct's
  *             sizeof; the size in this or an earlier version of the same ABI is accepted, any other is
  *             LOGFUSION_E_SIZE. Structs without it never change within an ABI.
@@ -444,9 +445,9 @@ static inline logfusion_entry logfusion_entry_make(int level, const char *target
 }
 
 /*
- * Logs `count` records, in order, with one clock read; a batch that fits into the ring is published as one. Entries behind
- * one another with the same target (the same pointer) share it: a text of 8 bytes takes 16 bytes of the ring then, not 48
- * and more. `entries` may be NULL when count is 0.
+ * Logs `count` records, in order, with one clock read (and one more for each text of 2 KiB and more), published in pieces of up
+ * to 1/16 of the ring. Consecutive entries with the same target (the same pointer) share it: a text of 8 bytes then takes
+ * 16 bytes of the ring, not 48 and more. `entries` may be NULL when count is 0.
  *
  * Returns how many were accepted. Not among them: dropped ones (counted by the ledger), those of a level that nobody
  * wants, and entries that logfusion_log_n would not log (NULL message, length above PTRDIFF_MAX, reserved not 0),

@@ -116,7 +116,6 @@ pub fn if_possible() -> Option<&'static Engine> {
 }
 
 fn has_memory() -> bool {
-    let _errno = os::HostGuard::new();
     memory::is_there(memory::OF_A_START)
 }
 
@@ -133,7 +132,7 @@ pub fn running() -> Option<&'static Engine> {
 
 /// As [`start_if_possible`]; `None`, too: there is no memory for what a call allocates that sets something.
 pub fn settable() -> Option<&'static Engine> {
-    start_if_possible().filter(|_| memory::is_there(memory::OF_A_CALL))
+    if memory::is_there(memory::OF_A_CALL) { start_if_possible() } else { None }
 }
 
 fn install(old: *mut Engine, new: Engine) -> &'static Engine {

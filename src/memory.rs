@@ -1,14 +1,15 @@
 //! Memory that may be missing. Of what a caller may have to allocate, stable Rust can ask for a vector's alone; where an `Arc` or
 //! a package allocates, as much is asked for before.
 
+use crate::os;
 use std::hint::black_box;
 
 /// More than a thread's first record allocates (1 KB): what arc-swap keeps for each thread, the `Arc` of its ring, a block of the queue
 /// to the drain.
 pub const OF_A_FIRST_RECORD: usize = 4 << 10;
 
-/// More than a statement's first use allocates, but for the table of sites, which asks for itself; and than a function of the API
-/// that sets something.
+/// More than a statement's first use allocates, but for the table of sites, which asks for itself; and more than functions of the
+/// API do that set something, unless they are given very long texts.
 pub const OF_A_CALL: usize = 16 << 10;
 
 /// More than a start allocates on the thread that starts: 890 KB with the defaults, the buffers of the output above all.
@@ -16,6 +17,7 @@ pub const OF_A_START: usize = 1 << 20;
 
 /// Whether this many bytes can be allocated now, 1 MiB at most. Another thread may come first: then the process ends after all.
 pub fn is_there(bytes: usize) -> bool {
+    let _errno = os::HostGuard::new();
     // glibc maps a larger one for itself, and where it is freed takes its size for one to be kept in the heap from then on.
     const PIECE: usize = 64 << 10;
     let mut pieces = [const { Vec::<u8>::new() }; (1 << 20) / PIECE];

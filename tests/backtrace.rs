@@ -63,6 +63,13 @@ fn what_went_before_an_error_comes_with_it() {
     log(ERROR, c"net", c"again");
     assert_eq!(news(), [kept("debug 3"), kept("debug 4"), kept("info"), plain("broken"), plain("again")]);
 
+    // Within a batch.
+    let batch = [(DEBUG, "in a batch"), (ERROR, "the error of the batch"), (DEBUG, "behind it")];
+    let entries = batch.map(|(level, message)| Entry::new(level, "net", message));
+    assert_eq!(log_batch(&entries), 3);
+    log(ERROR, c"net", c"another");
+    assert_eq!(news(), [kept("in a batch"), plain("the error of the batch"), kept("behind it"), plain("another")]);
+
     // Records keep their times, their levels and their fields.
     let before = now_ns();
     log_fields(DEBUG, c"net", c"with fields", &[Field::i64(c"number", 7)]);

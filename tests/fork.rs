@@ -3,7 +3,9 @@
 mod common;
 
 use common::*;
+use logfusion::c_api::logfusion_async_operation;
 use std::collections::HashSet;
+use std::ffi::{c_char, c_int};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the child does, and how it ends: 0 is good. `alarm` ends one that hangs.
@@ -35,6 +37,11 @@ fn child_process(number: usize, ending: &str) -> ! {
     }
     // SAFETY: the normal end of a program.
     unsafe { libc::exit(status) }
+}
+
+unsafe extern "C-unwind" fn exit_well(_: c_int, _: c_int, _: *const c_char) {
+    // SAFETY: ends the child.
+    unsafe { libc::_exit(0) }
 }
 
 /// How children end, by turns.
@@ -123,6 +130,21 @@ fn a_child_logs_on_and_its_parent_does_not_notice() {
     }
     assert!(pid > 0);
     assert_good(pid, "the raw clone");
+    // One that first asks for something that its own drain must do.
+    let pid = raw_clone();
+    if pid == 0 {
+        // SAFETY: takes no pointer.
+        unsafe { libc::alarm(10) };
+        // SAFETY: the callback may be called at any time.
+        let begun = unsafe { logfusion_async_operation(1, Some(exit_well)) } == OK;
+        if begun && flush(5000) == OK {
+            std::thread::sleep(std::time::Duration::from_secs(5));
+        }
+        // SAFETY: ends the child.
+        unsafe { libc::_exit(1) }
+    }
+    assert!(pid > 0);
+    assert_good(pid, "the raw clone that waits for its drain");
     flush_all();
 
     let mut seen = HashSet::new();

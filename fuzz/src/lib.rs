@@ -8,7 +8,7 @@ mod c_api;
 pub use c_api::c_api;
 
 use arbitrary::{Result, Unstructured};
-use logfusion::record::batch::{self, BatchWriter};
+use logfusion::record::batch::BatchWriter;
 use logfusion::record::decode::{self, RawRecord, RawText, RawValue};
 use logfusion::record::encode::{Dynamic, ENVELOPE, Field, LEAST, Text, TextInPlace, Value, plain_size, write_plain};
 use logfusion::record::layout::{MAX_FIELDS, MAX_NAME, Type};
@@ -122,17 +122,15 @@ fn assert_same(first: &RawRecord<'_>, second: &RawRecord<'_>) {
     }
 }
 
-/// A batch: what its messages are unfolded to are records.
+/// A batch: its messages lie inside, one behind the other.
 fn batch(data: &[u8]) {
-    let mut records = Vec::new();
-    let is_sound = batch::unfold(data, &mut records).is_ok();
-    let mut left = &records[..];
-    while !left.is_empty() {
-        let record = decode::decode(left).expect("a message is a record");
-        assert_eq!(record.ticks, decode::ticks(data));
-        left = &left[decode::length(left).expect("it was decoded")..];
+    let Ok(messages) = decode::batch(data) else { return };
+    let mut end = messages.target.terminated.as_ptr_range().end;
+    for (level, message) in messages.flatten() {
+        let range = message.terminated.as_ptr_range();
+        assert!((1..=5).contains(&level) && end <= range.start && range.end <= data.as_ptr_range().end);
+        end = range.end;
     }
-    assert!(!is_sound || data.len() <= batch::MOST);
 }
 
 /// Any record and any limit: what is encoded takes what was measured and no more than the limit, and decodes to what
@@ -210,9 +208,12 @@ impl<'a> Input<'a> {
         let Some(mut batch) = BatchWriter::new(&mut room, target) else { return };
         let count = (0..3).take_while(|_| batch.push(self.level, message)).count();
         let Some(written) = batch.finish(self.ticks) else { return };
-        let mut records = Vec::new();
-        batch::unfold(&room[..written.size], &mut records).expect("a written batch is unfolded");
-        assert_eq!(records, bytes.repeat(count));
+        let mut messages = decode::batch(&room[..written.size]).expect("a written batch is read");
+        for _ in 0..count {
+            let (level, text) = messages.next().expect("there are as many").expect("a written message is read");
+            assert_eq!((messages.target.bytes, level, text.bytes), (target, self.level, message));
+        }
+        assert!(messages.next().is_none());
     }
 
     /// The message alone, written where it will lie.

@@ -45,7 +45,7 @@ pub unsafe extern "C" fn logfusion_log_batch(entries: *const CEntry, count: usiz
         if count > text::MOST / size_of::<CEntry>() {
             return fail(Status::Size, format_args!("{NAME}: count is {count}; nothing was logged")) as isize;
         }
-        // SAFETY: not NULL, `count * size` does not overflow, any address is aligned; there are so many by the caller's promise.
+        // SAFETY: not NULL, `count * size` does not overflow, any address is aligned; the caller promises that many.
         let entries = unsafe { std::slice::from_raw_parts(entries, count) };
         // SAFETY: the caller's promises for the texts.
         unsafe { log_all(producers::current(mark), entries) as isize }
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn logfusion_log_batch(entries: *const CEntry, count: usiz
 ///
 /// As [`logfusion_log_batch`] for the texts.
 unsafe fn log_all(producer: Producer<'static>, entries: &[CEntry]) -> usize {
-    let ticks = producer.ticks();
+    let mut ticks = producer.ticks();
     let mut accepted = 0;
     let mut left = entries;
     while !left.is_empty() {
@@ -87,6 +87,8 @@ unsafe fn log_all(producer: Producer<'static>, entries: &[CEntry]) -> usize {
             // SAFETY: the caller's promises.
             accepted += unsafe { log_one(producer, entry, entries.len() - left.len()) };
             left = rest;
+            // That record had its own.
+            ticks = producer.ticks();
         }
     }
     accepted
@@ -127,7 +129,7 @@ unsafe fn fill<'e>(room: &mut [u8], entries: &'e [CEntry], ticks: u64) -> (&'e [
 #[inline(always)]
 unsafe fn simple_message<'a>(entry: &CEntry) -> Option<(u32, &'a [u8])> {
     /// Longer messages are seldom in a batch.
-    const LONG: usize = 1024;
+    const LONG: usize = 2048;
     // One comparison for both: `reserved` is 0.
     let level = u64::from(entry.level as u32) | u64::from(entry.reserved as u32) << 32;
     if level.wrapping_sub(1) >= 5 || entry.message.is_null() {

@@ -245,7 +245,7 @@ pub extern "C" fn logfusion_shutdown() {
         if producers::is_delivering() || callbacks::is_inside() {
             set(format_args!("logfusion_shutdown: a callback can't stop the engine; nothing was done"));
         } else {
-            // Without an engine there is nothing to stop.
+            // Where there is no memory for an engine, there is none to stop.
             if let Some(engine) = engine::if_possible() {
                 engine.shut_down();
             }
@@ -278,7 +278,7 @@ pub extern "C" fn logfusion_drain(budget_us: u64) -> i64 {
         if producers::is_delivering() || callbacks::is_inside() {
             return fail(Status::InCallback, format_args!("{NAME}: a callback can't drain")).into();
         }
-        let Some(engine) = engine::running() else { return no_memory(NAME).into() };
+        let Some(engine) = engine::start_if_possible() else { return no_memory(NAME).into() };
         if engine.settings().drain == DrainMode::Thread {
             return fail(Status::Mode, format_args!("{NAME}: the drain thread delivers; see logfusion_config.drain"))
                 .into();

@@ -8,8 +8,8 @@
 //! Who passes says so first and then looks whether it may; the handler says "frozen" first and then looks whether anybody
 //! passes. With a `SeqCst` fence between the two steps on both sides, at least one sees the other: either the drain
 //! turns back, or the handler waits for it ("Dekker's mutual exclusion"; loom: `NoFenceBeforePass`). A pass that is under way looks
-//! from record to record, writes what it has formatted, releases it, and leaves; what the handler then finds in the rings
-//! was not written yet.
+//! from record to record (from batch to batch, where only our own code takes its time), writes what it has formatted,
+//! releases it, and leaves; what the handler then finds in the rings was not written yet, or the pass says that it may have been.
 //!
 //! The memory of a ring is handled the same way: who is about to unmap one takes it from the handler's list first and then
 //! looks whether it may; the handler looks into the list after it said "frozen" (loom: `NoFenceBeforeUnmap`).

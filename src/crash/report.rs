@@ -270,16 +270,24 @@ impl Report {
         if !is_whole {
             self.say::<E>(who, "a record is too long for this report", &[("bytes", RawValue::U64(len as u64))]);
         } else if kind(&record) == BATCH {
-            let read = batch(&record, |target, level, message| {
-                self.push_record::<E>(who, time_ns, &Shown::message(target, level, message));
-            });
-            self.unreadable += u64::from(read.is_err());
+            let is_read = self.push_messages::<E>(who, time_ns, &record).is_ok();
+            self.unreadable += u64::from(!is_read);
         } else if let Ok(shown) = shown(&record) {
             self.push_record::<E>(who, time_ns, &shown);
         } else {
             self.unreadable += 1;
         }
         self.record = record;
+    }
+
+    fn push_messages<E: Encode>(&mut self, who: Who<'_>, time_ns: u64, record: &[u8]) -> Result<(), DecodeError> {
+        let messages = batch(record)?;
+        let target = messages.target;
+        for message in messages {
+            let (level, message) = message?;
+            self.push_record::<E>(who, time_ns, &Shown::message(target, level, message));
+        }
+        Ok(())
     }
 
     fn push_record<E: Encode>(&mut self, who: Who<'_>, time_ns: u64, shown: &Shown<'_>) {

@@ -161,7 +161,7 @@ impl Lane {
         self.batch.is_begun()
     }
 
-    /// Goes past `len` bytes, of a record that was delivered; 0: there is more in them.
+    /// Counts a record, and goes past its `len` bytes; 0 within a batch.
     #[inline]
     pub fn advance(&mut self, len: usize, outcome: Outcome) {
         self.consumer.advance(len);

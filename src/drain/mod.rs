@@ -7,7 +7,7 @@
 //!    logged until that clock.
 //! 3. Deliver, always from the ring whose next record is the oldest, in runs ([`merge`]).
 //! 4. Write the formatted text; only then give the records' bytes back to their producers. What a crash handler finds in a ring
-//!    was not written yet.
+//!    was not written yet, but for the first messages of a batch that is not done ([`batch`]).
 //! 5. Say to those who flush how far the pass came.
 //! 6. Look after the rings and the subscriber, for a limited time, unless a crash handler waits for the pass to end: what it
 //!    reads must stay.
@@ -72,6 +72,8 @@ pub struct Drain {
     clock: Option<Calibration>,
     events: Events,
     lines: Lines,
+    /// The message of a batch that is delivered, as a record by itself.
+    message: Vec<u8>,
     output: Option<Arc<Output>>,
     dispatch: Option<Dispatch>,
     filter_generation: u64,
@@ -156,6 +158,8 @@ impl Drain {
         if output.is_some() {
             self.lines.reserve();
         }
+        // Without memory for it, it grows when it must.
+        _ = self.message.try_reserve(batch::LONGEST_RECORD);
         self.output = output;
         self.dispatch = None;
         self.to_say = said;
@@ -333,7 +337,7 @@ impl Drain {
 
     /// Delivers what the heads cover now.
     fn take(&mut self, engine: &'static Engine, deadline: Option<Instant>) -> Pass {
-        let Self { lanes, new_lanes, unpopulated, merge, clock, events, lines, output, dispatch, .. } = self;
+        let Self { lanes, new_lanes, unpopulated, merge, clock, events, lines, message, output, dispatch, .. } = self;
         let Some(clock) = clock else { return Pass::default() };
         let horizon = merge.begin(lanes, |lanes| {
             while let Some(slot) = engine.new_slots.pop() {
@@ -350,12 +354,15 @@ impl Drain {
         let own = output.as_deref().filter(|_| engine.sink() == Sink::Own);
         // Behind the heads: what was logged after a request for backtraces finds it.
         let backtraces = REQUESTS.max_level() > 0;
-        // A look at the clock costs a third of a record, but who knows what other people's code takes.
-        let is_quick = deadline.is_some() && own.is_some() && REGISTRY.max_level() == 0;
+        // Other people's code may take any time.
+        let is_alone = own.is_some() && REGISTRY.max_level() == 0;
         let ends = |look: bool, lane: &Lane| {
-            crash::is_frozen() && !lane.is_within_batch()
+            // What is written of a batch that is not done is written again.
+            crash::is_frozen() && !(is_alone && lane.is_within_batch())
                 || look && deadline.is_some_and(|deadline| Instant::now() >= deadline)
         };
+        // A look at the clock costs a third of a record.
+        let is_quick = is_alone && deadline.is_some();
         let mut is_over = false;
         let mut taken = 0_u64;
         let mut longest = 0;
@@ -371,7 +378,7 @@ impl Drain {
                 longest = longest.max(now_ns.saturating_sub(time_ns));
                 let dispatch = dispatch.as_ref();
                 let delivery = Delivery { events, lines, own, dispatch, engine, thread: &thread, backtraces };
-                let (outcome, done) = delivery.of_peeked(lane, time_ns, len);
+                let (outcome, done) = delivery.of_peeked(lane, time_ns, len, message);
                 lane.advance(done, outcome);
                 taken += 1;
                 let is_much = output.as_ref().is_some_and(|output| output.buffered() + lines.len() >= CHUNK);
@@ -595,18 +602,19 @@ struct Delivery<'d> {
 }
 
 impl Delivery<'_> {
-    /// Delivers the record that `lane` has peeked, or the next one of a batch. Returns what became of it, and how many bytes of
-    /// the ring are done with.
+    /// Delivers the record that `lane` has peeked, or the next message of a batch, which is put into `message`. Returns what
+    /// became of it, and how many bytes of the ring are done with.
     #[inline]
-    fn of_peeked(mut self, lane: &mut Lane, time_ns: u64, len: usize) -> (Outcome, usize) {
+    fn of_peeked(mut self, lane: &mut Lane, time_ns: u64, len: usize, message: &mut Vec<u8>) -> (Outcome, usize) {
         let to_callbacks = !lane.slot().is_drains_own();
         let Peeked { bytes, scope, backtrace, batch } = lane.peeked(len);
-        let (bytes, done) = match kind(bytes) {
-            BATCH => match batch.take(bytes) {
-                Some((record, is_last)) => (record, if is_last { len } else { 0 }),
+        let (bytes, done) = if kind(bytes) == BATCH {
+            match batch.take(bytes, message) {
+                Some(is_last) => (&**message, if is_last { len } else { 0 }),
                 None => return (Outcome::Failed, len),
-            },
-            _ => (bytes, len),
+            }
+        } else {
+            (bytes, len)
         };
         let outcome = if !self.backtraces && scope.is_plain() && !is_envelope(kind(bytes)) {
             self.give(bytes, time_ns, to_callbacks, false).0

@@ -172,7 +172,8 @@ impl Lines {
 
     /// Has room from now on for as much as is formatted at a time.
     pub(crate) fn reserve(&mut self) {
-        self.lines.reserve(CAPACITY);
+        // Without memory for it they grow when they must.
+        _ = self.lines.try_reserve(CAPACITY);
     }
 
     /// Bytes that wait.

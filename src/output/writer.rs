@@ -93,7 +93,8 @@ impl Counters {
 /// 7.5 million records a second), double gains nothing.
 pub(crate) const CHUNK: usize = 256 << 10;
 
-/// Capacity of a buffer at the start, and after a giant record: a chunk and its last line. The pages are there when they are used.
+/// Capacity of a buffer at the start, and after a giant record: a chunk and its last line. Its pages are taken as they are
+/// used.
 pub(super) const CAPACITY: usize = CHUNK + (16 << 10);
 /// A buffer that a giant record made larger than this is not kept.
 const KEEP_CAPACITY: usize = 4 << 20;
@@ -128,7 +129,9 @@ impl Writer {
             Destination::Stderr => (CAPACITY, Target::Standard { stream: Standard::Err, torn: false }),
             Destination::File(path) => (CAPACITY, Target::File(Box::new(LogFile::open(path.clone(), rotation, now)?))),
         };
-        Ok(Self { buffer: Vec::with_capacity(capacity), target })
+        let mut buffer = Vec::new();
+        buffer.try_reserve_exact(capacity)?;
+        Ok(Self { buffer, target })
     }
 
     pub(super) fn note_file(&self) {

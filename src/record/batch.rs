@@ -3,11 +3,10 @@
 //! What they share is written once: a message of 8 bytes takes 16, where by itself it takes 48 and more. The fewer lines of the
 //! ring a batch writes, the fewer it has to get back from the core that read them last, which is most of what it costs.
 
-use super::decode::{DecodeError, batch, ticks};
-use super::encode::{plain_size, write_message, write_plain};
+use super::encode::{copy_short, write_message};
 use super::layout::{BATCH, HEADER, MAX_NAME, align8};
 
-/// Most bytes that a batch takes, so that what is made of it stays little; longer ones would not be cheaper.
+/// Most bytes that a batch takes, since its bytes are given back to the thread all at once; longer ones would not be cheaper.
 pub const MOST: usize = 4 << 10;
 
 /// Writes a batch into a part of the ring.
@@ -42,7 +41,7 @@ impl<'o> BatchWriter<'o> {
         let (shared, left) = out[..most].split_at_mut_checked(HEADER + 8 + align8(target.len() + 1))?;
         shared[HEADER..HEADER + 8].copy_from_slice(&(target.len() as u64).to_le_bytes());
         let (bytes, zeros) = shared[HEADER + 8..].split_at_mut(target.len());
-        bytes.copy_from_slice(target);
+        copy_short(bytes, target);
         zeros.fill(0);
         let room = left.len();
         Some(Self { shared, left, room, messages: 0, severest: u32::MAX })
@@ -69,20 +68,6 @@ impl<'o> BatchWriter<'o> {
         let size = shared.len() + room - left.len();
         shared[..8].copy_from_slice(&(size as u64 | u64::from(BATCH) << 32).to_le_bytes());
         shared[8..HEADER].copy_from_slice(&ticks.to_le_bytes());
-        shared[HEADER + 4..HEADER + 8].copy_from_slice(&messages.to_le_bytes());
         (messages > 0).then_some(Written { size, messages, severest })
     }
-}
-
-/// Appends the messages of the batch that `bytes` is, each as a record by itself; on `Err` those before the fault.
-pub fn unfold(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    if bytes.len() > MOST {
-        return Err(DecodeError::Length(bytes.len() as u32));
-    }
-    let ticks = ticks(bytes);
-    batch(bytes, |target, level, message| {
-        let start = out.len();
-        out.resize(start + plain_size(target.bytes, message.bytes), 0);
-        write_plain(&mut out[start..], level, ticks, target.bytes, message.bytes);
-    })
 }

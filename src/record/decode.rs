@@ -203,21 +203,54 @@ pub fn decode(bytes: &[u8]) -> Result<RawRecord<'_>, DecodeError> {
     Ok(RawRecord { level: kind, ticks, called: has(CALLED), templated: has(TEMPLATE), target, message, fields })
 }
 
-/// Reads the batch that `bytes` is, whole: `take` is given its target, and the level and text of each message.
-pub fn batch<'a>(bytes: &'a [u8], mut take: impl FnMut(RawText<'a>, u32, RawText<'a>)) -> Result<(), DecodeError> {
+/// The messages of a batch, or what is left of them.
+#[derive(Debug)]
+pub struct Messages<'a> {
+    /// Of all.
+    pub target: RawText<'a>,
+    left: &'a [u8],
+}
+
+/// Begins to read the batch that `bytes` is, whole.
+pub fn batch(bytes: &[u8]) -> Result<Messages<'_>, DecodeError> {
     let length = length(bytes)?;
     let mut input = Cursor { input: &bytes[HEADER..length] };
     let counts = input.u64()?;
     let target = input.padded(counts as u32 as usize, 0)?;
-    for _ in 0..counts >> 32 {
+    Ok(Messages { target, left: input.input })
+}
+
+impl<'a> Messages<'a> {
+    /// Bytes that are left.
+    pub fn left(&self) -> usize {
+        self.left.len()
+    }
+
+    /// Goes on where so many bytes were left.
+    pub fn go_on(&mut self, left: usize) {
+        self.left = &self.left[self.left.len().saturating_sub(left)..];
+    }
+
+    fn read(&mut self) -> Result<(u32, RawText<'a>), DecodeError> {
+        let mut input = Cursor { input: std::mem::take(&mut self.left) };
         let word = input.u32()?;
         let level = word >> 24;
         if !(1..=5).contains(&level) {
             return Err(DecodeError::Kind(level));
         }
-        take(target, level, input.padded((word & 0xff_ffff) as usize, 4)?);
+        let message = input.padded((word & 0xff_ffff) as usize, 4)?;
+        self.left = input.input;
+        Ok((level, message))
     }
-    Ok(())
+}
+
+/// Level and text of each message; an error is the last.
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<(u32, RawText<'a>), DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (!self.left.is_empty()).then(|| self.read())
+    }
 }
 
 /// The kind of a record that [`length`] accepted.

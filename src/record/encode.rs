@@ -366,7 +366,7 @@ impl TextInPlace {
 /// Copies between slices of one length. Most texts of a record are short: two overlapping moves of a fixed size cost less
 /// than the call of `memcpy` (batch of 64 with 8-byte texts: 13.0 to 8.6 ns a record).
 #[inline(always)]
-fn copy_short(out: &mut [u8], bytes: &[u8]) {
+pub(super) fn copy_short(out: &mut [u8], bytes: &[u8]) {
     fn ends<const N: usize>(out: &mut [u8], bytes: &[u8]) -> bool {
         if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>())
             && let Some(place) = out.first_chunk_mut::<N>()

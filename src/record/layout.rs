@@ -28,8 +28,9 @@
 //! | [`SET`] | 0 | a dynamic record whose fields are set in the thread's context |
 //! | [`CLEAR`] | 0 | a dynamic record whose message is the key to remove; where it is empty, all are |
 //!
-//! The kind [`BATCH`] holds messages that share their time and target. Its body: `u32` length of the target · `u32` number of
-//! messages; the target as above; and for each message `u24` length · `u8` level · bytes, NUL, zeros to a multiple of 8.
+//! The kind [`BATCH`] holds messages that share their time and target. Its body: `u32` length of the target · 0; the
+//! target as above; and each message, to the end of the record: `u24` length · `u8` level · bytes, NUL, zeros to a multiple
+//! of 8.
 //!
 //! A value is 8 bytes, or a text. A **text** is `u32` length · bytes, NUL, zeros to a multiple of 8. Its length's top bit
 //! ([`CUT`]) says that bytes were left out: 8 more bytes then hold the full length. Every string is followed by a NUL

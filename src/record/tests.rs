@@ -1,6 +1,6 @@
 //! Records against an oracle that writes them byte by byte, as `layout` describes them.
 
-use super::batch::{BatchWriter, MOST, Written, unfold};
+use super::batch::{BatchWriter, MOST, Written};
 use super::decode::{DecodeError, RawRecord, RawText, RawValue, batch, decode, kind, length, ticks};
 use super::encode::{Dynamic, Field, LEAST, MIN_LIMIT, Text, TextInPlace, Value, plain_size, write_plain};
 use super::layout::{BATCH, CALLED, CUT, HEADER, MAX_FIELDS, MAX_NAME, align8};
@@ -188,11 +188,12 @@ fn check_text_inside(bytes: &[u8], text: RawText<'_>) {
 
 /// Whatever it is, what is read of it lies inside.
 fn check_batch(bytes: &[u8]) {
-    _ = batch(bytes, |target, level, message| {
+    let Ok(messages) = batch(bytes) else { return };
+    check_text_inside(bytes, messages.target);
+    for (level, message) in messages.flatten() {
         assert!((1..=5).contains(&level));
-        check_text_inside(bytes, target);
         check_text_inside(bytes, message);
-    });
+    }
 }
 
 fn check_inside(bytes: &[u8], record: &RawRecord<'_>) {
@@ -285,23 +286,20 @@ proptest! {
         prop_assert!(size.saturating_add(next) > (room & !7).min(MOST), "there was room for more");
         bytes.truncate(size);
         prop_assert_eq!((length(&bytes), kind(&bytes)), (Ok(size), BATCH));
-        let mut expected = Vec::new();
+        let mut read = batch(&bytes).unwrap();
+        prop_assert_eq!((read.target.bytes, ticks), (&target[..], super::decode::ticks(&bytes)));
         for (level, message) in written {
-            let record = Input {
-                level: *level,
-                ticks,
-                called: false,
-                target: target.clone(),
-                message: (message.clone(), 0),
-                fields: Vec::new(),
-            };
-            expected.extend(record.encode(1 << 16));
+            // As from any place on.
+            let left = read.left();
+            read = batch(&bytes).unwrap();
+            read.go_on(left);
+            let (was_level, was_message) = read.next().unwrap().unwrap();
+            prop_assert_eq!((was_level, was_message.bytes), (*level, &message[..]));
         }
-        let mut records = Vec::new();
-        unfold(&bytes, &mut records).unwrap();
-        prop_assert_eq!(records, expected);
+        prop_assert!(read.next().is_none());
+        check_batch(&bytes);
 
-        prop_assert!(batch(&bytes[..size - 8], |_, _, _| ()).is_err(), "the length word says more");
+        prop_assert!(batch(&bytes[..size - 8]).is_err(), "the length word says more");
         let at = damage.0.index(size);
         bytes[at] = damage.1;
         check_batch(&bytes);

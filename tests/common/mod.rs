@@ -238,6 +238,20 @@ pub struct Entry {
 unsafe impl Sync for Entry {}
 
 impl Entry {
+    /// Without a target and a message.
+    pub const EMPTY: Self = Self {
+        target: std::ptr::null(),
+        target_length: 0,
+        message: std::ptr::null(),
+        message_length: 0,
+        level: INFO,
+        reserved: 0,
+    };
+
+    pub fn level(&self) -> c_int {
+        self.level
+    }
+
     pub fn new(level: c_int, target: &'static str, message: &'static str) -> Self {
         Self {
             target: target.as_ptr().cast(),
@@ -253,6 +267,17 @@ impl Entry {
 pub fn log_batch(entries: &[Entry]) -> isize {
     // SAFETY: the layout is the header's, and the texts are static.
     unsafe { c_api::logfusion_log_batch(entries.as_ptr().cast(), entries.len()) }
+}
+
+/// The same, with entries that lie at an address so many bytes behind one that is aligned.
+pub fn log_batch_at(offset: usize, entries: &[Entry]) -> isize {
+    let mut place = vec![0_u64; size_of_val(entries) / 8 + 1];
+    // SAFETY: there is room for them behind the offset, less than 8; the rest as above.
+    unsafe {
+        let place = place.as_mut_ptr().byte_add(offset).cast::<u8>();
+        place.copy_from_nonoverlapping(entries.as_ptr().cast(), size_of_val(entries));
+        c_api::logfusion_log_batch(place.cast(), entries.len())
+    }
 }
 
 /// Reserves, writes as much of `text` as was granted, and commits. The status of the reservation if it gave no room.

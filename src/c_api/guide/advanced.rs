@@ -22,7 +22,7 @@ pub unsafe extern "C" fn logfusion_async_operation(operation_id: c_int, callback
         let Some(callback) = callback else {
             return fail(Status::Null, format_args!("{NAME}: callback is NULL"));
         };
-        let Some(engine) = engine::running() else { return no_memory(NAME) };
+        let Some(engine) = engine::start_if_possible() else { return no_memory(NAME) };
         if engine::STATE.get() == CALLERS {
             return fail(Status::Thread, format_args!("{NAME}: there is no thread that could call back"));
         }

@@ -69,7 +69,9 @@ pub unsafe extern "C" fn logfusion_unregister_log_callback(target: *const c_char
             fail(Status::Unknown, format_args!("{NAME}: no callback is registered for {target:?}"));
             return BAD;
         }
-        engine::current().publish_gate();
+        if let Some(engine) = engine::if_possible() {
+            engine.publish_gate();
+        }
         0
     })
 }
