@@ -39,8 +39,8 @@
  *             given a NULL target delivers the record with the target "ffi" and returns LOGFUSION_E_NULL.
  * Timeouts    Milliseconds; 0 only looks, a negative one waits without limit.
  * Memory      A log call allocates nothing after its thread's first, which is a counted drop where there is none left.
- *             Functions that start the engine, or that set a filter, a callback, a backtrace or a crash handler, then
- *             return LOGFUSION_E_MEMORY and do nothing.
+ *             Functions that start the engine or ask one that is not there, or that set a filter, a callback, a
+ *             backtrace or a crash handler, then return LOGFUSION_E_MEMORY and do nothing.
  * Structs     Those that begin with `size_t size` grow at the end only. The caller sets `size` to the struct's
  *             sizeof; the size in this or an earlier version of the same ABI is accepted, any other is
  *             LOGFUSION_E_SIZE. Structs without it never change within an ABI.
