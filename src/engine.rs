@@ -130,9 +130,14 @@ pub fn running() -> Option<&'static Engine> {
     if STATE.get() == run_state::RUNNING { Some(current()) } else { start_if_possible() }
 }
 
-/// As [`start_if_possible`]; `None`, too: there is no memory for what a call allocates that sets something.
-pub fn settable() -> Option<&'static Engine> {
-    if memory::is_there(memory::OF_A_CALL) { start_if_possible() } else { None }
+/// As [`if_possible`]; `None`, too: there is no memory for what a function of the API allocates.
+pub fn with_memory() -> Option<&'static Engine> {
+    if memory::is_there(memory::OF_A_CALL) { if_possible() } else { None }
+}
+
+/// As [`with_memory`], and started.
+pub fn started_with_memory() -> Option<&'static Engine> {
+    with_memory().filter(|engine| engine.start_automatically())
 }
 
 fn install(old: *mut Engine, new: Engine) -> &'static Engine {

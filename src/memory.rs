@@ -9,7 +9,7 @@ use std::hint::black_box;
 pub const OF_A_FIRST_RECORD: usize = 4 << 10;
 
 /// More than a statement's first use allocates, but for the table of sites, which asks for itself; and more than functions of the
-/// API do that set something, unless they are given very long texts.
+/// API do, but for very long texts and thousands of threads or callbacks.
 pub const OF_A_CALL: usize = 16 << 10;
 
 /// More than a start allocates on the thread that starts: 890 KB with the defaults, the buffers of the output above all.

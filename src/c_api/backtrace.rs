@@ -26,7 +26,7 @@ pub unsafe extern "C" fn logfusion_backtrace(target: *const c_char, records: usi
         if records > MOST_RECORDS {
             return fail(Status::Invalid, format_args!("{NAME}: records is {records}, more than {MOST_RECORDS}"));
         }
-        let Some(engine) = engine::settable() else { return no_memory(NAME) };
+        let Some(engine) = engine::started_with_memory() else { return no_memory(NAME) };
         REQUESTS.set(target, records);
         engine.publish_gate();
         Status::Ok.code()
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn logfusion_backtrace_flush(target: *const c_char) -> c_i
             Ok(target) => target,
             Err(status) => return status,
         };
-        let Some(engine) = engine::settable() else { return no_memory(NAME) };
+        let Some(engine) = engine::started_with_memory() else { return no_memory(NAME) };
         REQUESTS.flush(target);
         engine.wake();
         Status::Ok.code()

@@ -5,7 +5,6 @@ use super::status::Status;
 use super::{boundary, text, timeout};
 use crate::callbacks::{Callback, REGISTRY, Unsubscribed};
 use crate::engine;
-use crate::memory;
 use crate::os::HostGuard;
 use std::ffi::{c_char, c_int, c_void};
 
@@ -42,9 +41,7 @@ pub unsafe extern "C" fn logfusion_subscribe(
         if !(1..=5).contains(&max_level) {
             return fail(Status::Invalid, format_args!("{NAME}: {max_level} is not a level (1 to 5)"));
         }
-        let Some(engine) = engine::if_possible().filter(|_| memory::is_there(memory::OF_A_CALL)) else {
-            return no_memory(NAME);
-        };
+        let Some(engine) = engine::with_memory() else { return no_memory(NAME) };
         // SAFETY: the caller's promise about `callback` and `context`.
         let number = unsafe { REGISTRY.subscribe(target, max_level as u32, callback, context) };
         engine.publish_gate();
@@ -60,8 +57,9 @@ pub extern "C" fn logfusion_unsubscribe(handle: u64, timeout_ms: c_int) -> c_int
     const NAME: &str = "logfusion_unsubscribe";
     boundary(Status::Internal.code(), || {
         let _host = HostGuard::new();
+        let Some(engine) = engine::with_memory() else { return no_memory(NAME) };
         let ended = REGISTRY.unsubscribe(handle, timeout(timeout_ms));
-        engine::current().publish_gate();
+        engine.publish_gate();
         match ended {
             Unsubscribed::Done => Status::Ok.code(),
             Unsubscribed::Busy => {

@@ -60,7 +60,7 @@ pub unsafe extern "C" fn logfusion_set_filter(directives: *const c_char) -> c_in
         match Directives::parse(text) {
             Err(error) => fail(Status::Filter, format_args!("{NAME}: {error}")),
             Ok(directives) => {
-                let Some(engine) = engine::settable() else { return no_memory(NAME) };
+                let Some(engine) = engine::started_with_memory() else { return no_memory(NAME) };
                 engine.filter.set(directives);
                 engine.publish_gate();
                 Status::Ok.code()

@@ -125,7 +125,7 @@ pub unsafe extern "C" fn logfusion_stats(stats: *mut CStats) -> c_int {
         if size != size_of::<CStats>() {
             return wrong_size(NAME, size, size_of::<CStats>());
         }
-        let Some(engine) = engine::if_possible() else { return no_memory(NAME) };
+        let Some(engine) = engine::with_memory() else { return no_memory(NAME) };
         let sum = stats::sum(&engine.slots);
         let output = engine.flush.output_counts();
         let totals = &engine.totals;
@@ -180,7 +180,7 @@ pub unsafe extern "C" fn logfusion_stats_threads(out: *mut CThreadStats, count: 
                 return fail(Status::Size, format_args!("{NAME}: *count is {room}; nothing was written"));
             }
         }
-        let Some(engine) = engine::if_possible() else { return no_memory(NAME) };
+        let Some(engine) = engine::with_memory() else { return no_memory(NAME) };
         let threads = lock(&engine.slots).threads();
         for (index, stats) in threads.iter().take(room).enumerate() {
             // SAFETY: `index < room`, and the caller promises so many elements.

@@ -42,7 +42,7 @@ pub unsafe extern "C" fn logfusion_register_log_callback(
             fail(Status::Null, format_args!("{NAME}: callback is NULL"));
             return BAD;
         };
-        let Some(engine) = engine::settable() else {
+        let Some(engine) = engine::started_with_memory() else {
             no_memory(NAME);
             return BAD;
         };
