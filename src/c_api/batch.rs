@@ -105,8 +105,8 @@ unsafe fn fill<'e>(room: &mut [u8], entries: &'e [CEntry], ticks: u64) -> (&'e [
     let mut left = entries;
     let Some(&CEntry { target, target_length, .. }) = entries.first() else { return (left, None) };
     // SAFETY: the caller's promises.
-    let Some(name) = (unsafe { simple_target(target, target_length) }) else { return (left, None) };
-    let Some(mut batch) = BatchWriter::new(room, name) else { return (left, None) };
+    let Ok(name) = (unsafe { text::sized(target, target_length, MAX_NAME) }) else { return (left, None) };
+    let Some(mut batch) = BatchWriter::new(room, name.bytes()) else { return (left, None) };
     while let [entry, rest @ ..] = left {
         if entry.target != target || entry.target_length != target_length {
             break;
@@ -144,29 +144,6 @@ unsafe fn simple_message<'a>(entry: &CEntry) -> Option<(u32, &'a [u8])> {
     // SAFETY: the caller's promise, or what strnlen counted.
     let message = unsafe { std::slice::from_raw_parts(entry.message.cast(), length) };
     (length < LONG).then_some((level as u32, message))
-}
-
-/// A target; `None`: there is something the matter with it.
-///
-/// # Safety
-///
-/// As [`logfusion_log_batch`] for an entry's target.
-unsafe fn simple_target<'a>(target: *const c_char, length: usize) -> Option<&'a [u8]> {
-    let is_good = length <= MAX_NAME || length == text::NUL_TERMINATED;
-    // SAFETY: not NULL; the caller promises a NUL, or as many bytes as the length says.
-    (is_good && !target.is_null()).then(|| unsafe { bytes(target, length, MAX_NAME) })
-}
-
-/// The bytes of a text, at most `limit` where it is NUL-terminated.
-///
-/// # Safety
-///
-/// `text` is not NULL, and points to `length` bytes or, for [`text::NUL_TERMINATED`], to a NUL-terminated string.
-unsafe fn bytes<'a>(text: *const c_char, length: usize, limit: usize) -> &'a [u8] {
-    // SAFETY: the caller's promise.
-    let length = if length == text::NUL_TERMINATED { unsafe { libc::strnlen(text, limit) } } else { length };
-    // SAFETY: the caller's promise, or what strnlen counted.
-    unsafe { std::slice::from_raw_parts(text.cast(), length) }
 }
 
 /// Logs one entry by itself, which settles whatever is the matter with it. Returns how many were accepted.

@@ -6,7 +6,6 @@ use super::status::Status;
 use super::text;
 use crate::callbacks::REGISTRY;
 use crate::engine::{self, Sink};
-use crate::memory;
 use crate::output::Directives;
 use crate::sites;
 use std::ffi::{c_char, c_int};
@@ -54,13 +53,13 @@ pub unsafe extern "C" fn logfusion_set_filter(directives: *const c_char) -> c_in
             Ok(text) => text,
             Err(status) => return status,
         };
-        if !memory::is_there(memory::OF_A_CALL) {
-            return no_memory(NAME);
-        }
+        let Some(engine) = engine::with_memory() else { return no_memory(NAME) };
         match Directives::parse(text) {
             Err(error) => fail(Status::Filter, format_args!("{NAME}: {error}")),
             Ok(directives) => {
-                let Some(engine) = engine::started_with_memory() else { return no_memory(NAME) };
+                if !engine.start_automatically() {
+                    return no_memory(NAME);
+                }
                 engine.filter.set(directives);
                 engine.publish_gate();
                 Status::Ok.code()
