@@ -20,6 +20,7 @@ static void fast(const guide *g) {
 
     CHECK_EQ(g->get_ffi_performance_stats(&before, &mean), 0);
     CHECK(before >= 0 && mean >= 0);
+    const long long begin = check_now_ns(CLOCK_MONOTONIC);
     ACCEPTS(g->fast_log(1, "fast error"));
     ACCEPTS(g->fast_log(2, "fast warning"));
     ACCEPTS(g->fast_log(3, "fast info"));
@@ -29,6 +30,10 @@ static void fast(const guide *g) {
     CHECK_EQ(g->get_ffi_performance_stats(&after, &mean), 0);
     CHECK_EQ(after - before, 6);
     CHECK(mean > 0);
+    /* The first calls of a process are all measured: together they took no longer than what is around them, but for what
+     * the ticks are not known to exactly. */
+    const long long around = check_now_ns(CLOCK_MONOTONIC) - begin;
+    CHECK(before > 0 || (long long)mean * after <= around + around / 10);
 
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++) {
@@ -39,8 +44,8 @@ static void fast(const guide *g) {
     }
     CHECK_EQ(g->get_ffi_performance_stats(&before, &mean), 0);
     CHECK_EQ(before - after, THREADS * CALLS);
-    /* A call with a start of a thread among them: far below a millisecond, and not nothing. */
-    CHECK(mean > 0 && mean < 1000000);
+    /* A thread may be interrupted within a measured call, which then stands for many: no call took longer than all did. */
+    CHECK(mean > 0 && mean <= check_now_ns(CLOCK_MONOTONIC) - begin);
 
     mean = 4711;
     REFUSES(g->get_ffi_performance_stats(NULL, &mean), -1);
