@@ -1,9 +1,9 @@
 //! The writer: lines gathered in a buffer, and the place they are written to.
 //!
-//! Lines are written 64 KiB and more at a time, always whole lines in one `write(2)` where the system takes them, so that
-//! several processes can append to one file. A write that fails loses the lines that it did not get through: they are
-//! counted, the buffer is empty again, and the next write starts afresh. If the failure cut a line in two, the next write
-//! first ends it.
+//! Lines are written a [`CHUNK`] at a time, or what a pass left, always whole lines in one `write(2)` where the system takes
+//! them, so that several processes can append to one file. A write that fails loses the lines that it did not get through:
+//! they are counted, the buffer is empty again, and the next write starts afresh. If the failure cut a line in two, the next
+//! write first ends it.
 
 use crate::os;
 use crate::sync::{Mutex, lock};
