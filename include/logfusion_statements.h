@@ -366,6 +366,9 @@ extern "C" {
 __attribute__((weak, visibility("hidden"), tls_model("initial-exec")))
 LOGFUSION_THREAD_LOCAL logfusion_producer *logfusion_here;
 
+/* Texts up to this length are measured as they are copied. */
+#define LOGFUSION_SCANNED 256
+
 /* strnlen, whatever the C library's header declares. */
 extern size_t logfusion_strnlen(const char *text, size_t most) __asm__("strnlen");
 
@@ -382,11 +385,29 @@ LOGFUSION_ALWAYS_INLINE uint64_t logfusion_ticks(void) {
 
 typedef struct logfusion_push {
     logfusion_producer *producer;
-    unsigned char *at; /* NULL: the library has to push */
-    uint64_t head;
+    unsigned char *record;
+    unsigned char *at; /* behind what is written of the record; NULL: the library has to push */
+    uint64_t head, limit;
 } logfusion_push;
 
-/* What a value takes in the record; `most` or more: too much. At most `most` + 1 bytes of a text are read. */
+/* A text that is not measured yet is measured as it is copied, 16 bytes at a time, of which the last may reach beyond its end,
+ * but never into another page. Sanitizers would object. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer) ||          \
+    __has_feature(hwaddress_sanitizer)
+#define LOGFUSION_SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__SANITIZE_HWADDRESS__)
+#define LOGFUSION_SANITIZED
+#endif
+#if defined(__SSE2__) && !defined(LOGFUSION_SANITIZED)
+#define LOGFUSION_SCANS 1
+#else
+#define LOGFUSION_SCANS 0
+#endif
+
+/* What a value takes in the record at the most; `most` or more: too much. */
 LOGFUSION_ALWAYS_INLINE size_t logfusion_measure(int type, logfusion_value *value, size_t most) {
     size_t length = value->length;
 
@@ -395,7 +416,15 @@ LOGFUSION_ALWAYS_INLINE size_t logfusion_measure(int type, logfusion_value *valu
     }
     if (length == LOGFUSION_NUL_TERMINATED) {
         const char *text = (const char *)(uintptr_t)value->word;
-        length = __builtin_constant_p(__builtin_strlen(text)) ? __builtin_strlen(text) : logfusion_strnlen(text, most + 1);
+        if (__builtin_constant_p(__builtin_strlen(text))) {
+            length = __builtin_strlen(text);
+        } else if (LOGFUSION_SCANS) {
+            /* A pointer to nowhere faults here, not within the push, where a handler's records would be refused. */
+            (void)*(const volatile char *)text;
+            return LOGFUSION_SCANNED + 32;
+        } else {
+            length = logfusion_strnlen(text, most + 1);
+        }
         if (length <= most) {
             value->length = length;
         }
@@ -405,7 +434,7 @@ LOGFUSION_ALWAYS_INLINE size_t logfusion_measure(int type, logfusion_value *valu
 
 LOGFUSION_ALWAYS_INLINE logfusion_push logfusion_push_begin(logfusion_producer *producer, uint32_t word, size_t size,
                                                             const void *mark) {
-    logfusion_push push = {producer, NULL, 0};
+    logfusion_push push = {producer, NULL, NULL, 0, 0};
     uintptr_t outer;
 
     /* Values that are no texts fit into any ring's longest record. */
@@ -416,15 +445,14 @@ LOGFUSION_ALWAYS_INLINE logfusion_push logfusion_push_begin(logfusion_producer *
     __atomic_store_n(&producer->frame, (uintptr_t)mark, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     push.head = __atomic_load_n(&producer->head, __ATOMIC_RELAXED);
-    if (LOGFUSION_LIKELY(outer == 0 && (int64_t)(__atomic_load_n(&producer->limit, __ATOMIC_RELAXED) - push.head) >=
-                                           (int64_t)size)) {
-        const uint64_t header[2] = {(uint64_t)word << 32 | size,
-                                    LOGFUSION_LIKELY(producer->clock == NULL)
-                                        ? LOGFUSION_TICKS()
-                                        : __atomic_load_n(producer->clock, __ATOMIC_RELAXED)};
-        push.at = producer->buffer + (push.head & producer->mask);
-        memcpy(push.at, header, sizeof header);
-        push.at += sizeof header;
+    push.limit = __atomic_load_n(&producer->limit, __ATOMIC_RELAXED);
+    if (LOGFUSION_LIKELY(outer == 0 && (int64_t)(push.limit - push.head) >= (int64_t)size)) {
+        const uint64_t ticks = LOGFUSION_LIKELY(producer->clock == NULL)
+                                   ? LOGFUSION_TICKS()
+                                   : __atomic_load_n(producer->clock, __ATOMIC_RELAXED);
+        push.record = producer->buffer + (push.head & producer->mask);
+        memcpy(push.record + 8, &ticks, sizeof ticks);
+        push.at = push.record + 16;
     } else {
         __atomic_store_n(&producer->frame, outer, __ATOMIC_RELAXED);
     }
@@ -455,43 +483,106 @@ LOGFUSION_ALWAYS_INLINE void logfusion_copy(unsigned char *to, const char *from,
     }
 }
 
-LOGFUSION_ALWAYS_INLINE unsigned char *logfusion_write(unsigned char *at, int type, logfusion_value value) {
-    if (type == LOGFUSION_TYPE_TEXT) {
-        const size_t size = (value.length + 12) & ~(size_t)7;
-        const uint32_t length = (uint32_t)value.length;
+#if LOGFUSION_SCANS
+typedef char logfusion_chunk __attribute__((vector_size(16)));
 
-        if (value.length > PTRDIFF_MAX) {
+/* Copies 16 bytes, and returns a bit for each that is zero. */
+LOGFUSION_ALWAYS_INLINE unsigned logfusion_copy_chunk(unsigned char *to, const char *from) {
+    const logfusion_chunk zeros = {0};
+    logfusion_chunk chunk;
+    memcpy(&chunk, from, sizeof chunk);
+    memcpy(to, &chunk, sizeof chunk);
+    return (unsigned)__builtin_ia32_pmovmskb128((logfusion_chunk)(chunk == zeros));
+}
+
+/* Copies a text, with eight zeros behind it, and returns its length. SIZE_MAX: it is too long for that, or its beginning may
+ * cross into another page. */
+LOGFUSION_ALWAYS_INLINE size_t logfusion_copy_terminated(unsigned char *to, const char *from) {
+    size_t done = 0;
+    unsigned zeros;
+
+    __asm__("" : "+r"(from)); /* the compiler knows arrays that are shorter than 16 */
+    if (((uintptr_t)from & 4095) > 4096 - 16) {
+        return SIZE_MAX;
+    }
+    zeros = logfusion_copy_chunk(to, from);
+    if (zeros == 0) {
+        done = 16 - ((uintptr_t)from & 15);
+        while ((zeros = logfusion_copy_chunk(to + done, (const char *)__builtin_assume_aligned(from + done, 16))) == 0) {
+            done += 16;
+            if (done >= LOGFUSION_SCANNED) {
+                return SIZE_MAX;
+            }
+        }
+    }
+    done += (size_t)__builtin_ctz(zeros);
+    memset(to + done, 0, 8);
+    return done;
+}
+#endif
+
+LOGFUSION_ALWAYS_INLINE void logfusion_write_text(logfusion_push *push, const char *text, size_t length) {
+    uint32_t written;
+    size_t size;
+
+#if LOGFUSION_SCANS
+    if (length == LOGFUSION_NUL_TERMINATED) {
+        length = logfusion_copy_terminated(push->at + sizeof written, text);
+        if (!LOGFUSION_LIKELY(length != SIZE_MAX)) {
+            __atomic_store_n(&push->producer->frame, (uintptr_t)0, __ATOMIC_RELAXED);
+            push->at = NULL;
+            return;
+        }
+        size = (length + 12) & ~(size_t)7;
+    } else
+#endif
+    {
+        if (length > PTRDIFF_MAX) {
             __builtin_unreachable(); /* it would not have fitted, but the compiler can't know */
         }
+        size = (length + 12) & ~(size_t)7;
         /* The last word first: it holds the NUL and the zeros, and the text overwrites what is its own. */
-        memset(at + size - 8, 0, 8);
-        memcpy(at, &length, sizeof length);
-        logfusion_copy(at + sizeof length, (const char *)(uintptr_t)value.word, value.length);
-        return at + size;
+        memset(push->at + size - 8, 0, 8);
+        logfusion_copy(push->at + sizeof written, text, length);
     }
-    memcpy(at, &value.word, sizeof value.word);
-    return at + sizeof value.word;
+    written = (uint32_t)length;
+    memcpy(push->at, &written, sizeof written);
+    push->at += size;
+}
+
+LOGFUSION_ALWAYS_INLINE void logfusion_write(logfusion_push *push, int type, logfusion_value value) {
+    if (push->at == NULL) {
+        return;
+    }
+    if (type == LOGFUSION_TYPE_TEXT) {
+        logfusion_write_text(push, (const char *)(uintptr_t)value.word, value.length);
+    } else {
+        memcpy(push->at, &value.word, sizeof value.word);
+        push->at += sizeof value.word;
+    }
 }
 
 LOGFUSION_ALWAYS_INLINE void logfusion_push_end(const logfusion_push *push, const logfusion_site *site, uint32_t word,
-                                                size_t size, int level) {
+                                                int level) {
     logfusion_producer *producer = push->producer;
+    const size_t size = (size_t)(push->at - push->record);
+    const uint64_t begin = (uint64_t)word << 32 | size;
     const uint64_t head = push->head + size;
 
+    memcpy(push->record, &begin, sizeof begin);
     __atomic_store_n(&producer->accepted, __atomic_load_n(&producer->accepted, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
     __atomic_store_n(&producer->head, head, __ATOMIC_RELEASE);
     /* The caller's half of an asymmetric barrier: the library's membarrier(2) does the rest. */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     __atomic_store_n(&producer->frame, (uintptr_t)0, __ATOMIC_RELAXED);
-    if (!LOGFUSION_LIKELY((int64_t)(__atomic_load_n(&producer->limit, __ATOMIC_RELAXED) - head) > 0 &&
-                          LOGFUSION_WORD(site) == word && level != LOGFUSION_ERROR)) {
+    /* Nobody else writes the limit, and a handler that interrupts a push does not. */
+    if (!LOGFUSION_LIKELY((int64_t)(push->limit - head) > 0 && LOGFUSION_WORD(site) == word && level != LOGFUSION_ERROR)) {
         logfusion_site_pushed(level);
     }
 }
 
 #define LOGFUSION_MEASURE_I(n, name, type, value) +logfusion_measure(type, &logfusion_value_##n, logfusion_most)
-#define LOGFUSION_WRITE_I(n, name, type, value)                                                                        \
-    logfusion_begun.at = logfusion_write(logfusion_begun.at, type, logfusion_value_##n);
+#define LOGFUSION_WRITE_I(n, name, type, value) logfusion_write(&logfusion_begun, type, logfusion_value_##n);
 
 /* Logs the evaluated values. The thread is asked for after they were evaluated: a fiber may have moved meanwhile. */
 #define LOGFUSION_PUSH(...)                                                                                            \
@@ -503,10 +594,9 @@ LOGFUSION_ALWAYS_INLINE void logfusion_push_end(const logfusion_push *push, cons
         logfusion_push logfusion_begun =                                                                               \
             logfusion_push_begin(logfusion_thread, logfusion_word, logfusion_size, logfusion_mark);                    \
         (void)logfusion_most;                                                                                          \
+        LOGFUSION_EACH(LOGFUSION_WRITE, __VA_ARGS__)                                                                   \
         if (LOGFUSION_LIKELY(logfusion_begun.at != NULL)) {                                                            \
-            LOGFUSION_EACH(LOGFUSION_WRITE, __VA_ARGS__)                                                               \
-            logfusion_push_end(&logfusion_begun, &logfusion_this_site, logfusion_word, logfusion_size,                 \
-                               logfusion_level);                                                                       \
+            logfusion_push_end(&logfusion_begun, &logfusion_this_site, logfusion_word, logfusion_level);               \
         } else {                                                                                                       \
             LOGFUSION_CALL_PUSH(logfusion_mark, &logfusion_here, __VA_ARGS__);                                         \
         }                                                                                                              \
