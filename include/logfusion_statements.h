@@ -387,7 +387,8 @@ typedef struct logfusion_push {
     logfusion_producer *producer;
     unsigned char *record;
     unsigned char *at; /* behind what is written of the record; NULL: the library has to push */
-    uint64_t head, limit;
+    uint64_t head;
+    int64_t room; /* up to the limit */
 } logfusion_push;
 
 /* A text that is not measured yet is measured as it is copied, 16 bytes at a time, of which the last may reach beyond its end,
@@ -445,8 +446,8 @@ LOGFUSION_ALWAYS_INLINE logfusion_push logfusion_push_begin(logfusion_producer *
     __atomic_store_n(&producer->frame, (uintptr_t)mark, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     push.head = __atomic_load_n(&producer->head, __ATOMIC_RELAXED);
-    push.limit = __atomic_load_n(&producer->limit, __ATOMIC_RELAXED);
-    if (LOGFUSION_LIKELY(outer == 0 && (int64_t)(push.limit - push.head) >= (int64_t)size)) {
+    push.room = (int64_t)(__atomic_load_n(&producer->limit, __ATOMIC_RELAXED) - push.head);
+    if (LOGFUSION_LIKELY(outer == 0 && push.room >= (int64_t)size)) {
         const uint64_t ticks = LOGFUSION_LIKELY(producer->clock == NULL)
                                    ? LOGFUSION_TICKS()
                                    : __atomic_load_n(producer->clock, __ATOMIC_RELAXED);
@@ -566,17 +567,16 @@ LOGFUSION_ALWAYS_INLINE void logfusion_push_end(const logfusion_push *push, cons
                                                 int level) {
     logfusion_producer *producer = push->producer;
     const size_t size = (size_t)(push->at - push->record);
-    const uint64_t begin = (uint64_t)word << 32 | size;
-    const uint64_t head = push->head + size;
+    const uint32_t begin[2] = {(uint32_t)size, word};
 
-    memcpy(push->record, &begin, sizeof begin);
+    memcpy(push->record, begin, sizeof begin);
     __atomic_store_n(&producer->accepted, __atomic_load_n(&producer->accepted, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&producer->head, head, __ATOMIC_RELEASE);
+    __atomic_store_n(&producer->head, push->head + size, __ATOMIC_RELEASE);
     /* The caller's half of an asymmetric barrier: the library's membarrier(2) does the rest. */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     __atomic_store_n(&producer->frame, (uintptr_t)0, __ATOMIC_RELAXED);
     /* Nobody else writes the limit, and a handler that interrupts a push does not. */
-    if (!LOGFUSION_LIKELY((int64_t)(push->limit - head) > 0 && LOGFUSION_WORD(site) == word && level != LOGFUSION_ERROR)) {
+    if (!LOGFUSION_LIKELY(push->room > (int64_t)size && LOGFUSION_WORD(site) == word && level != LOGFUSION_ERROR)) {
         logfusion_site_pushed(level);
     }
 }
