@@ -5,6 +5,7 @@ use super::log::{self, Entry};
 use super::status::Status;
 use super::{boundary, text};
 use crate::engine;
+use crate::os;
 use crate::producers;
 use crate::record::batch::{BatchWriter, Written};
 use crate::record::layout::MAX_NAME;
@@ -107,43 +108,73 @@ unsafe fn fill<'e>(room: &mut [u8], entries: &'e [CEntry], ticks: u64) -> (&'e [
     // SAFETY: the caller's promises.
     let Ok(name) = (unsafe { text::sized(target, target_length, MAX_NAME) }) else { return (left, None) };
     let Some(mut batch) = BatchWriter::new(room, name.bytes()) else { return (left, None) };
+    loop {
+        let begin = left.len();
+        // SAFETY: the caller's promises.
+        left = unsafe { push_all(left, |level, entry| push_sized(&mut batch, level, entry)) };
+        // SAFETY: the same.
+        left = unsafe { push_all(left, |level, entry| push_terminated(&mut batch, level, entry)) };
+        if left.len() == begin {
+            return (left, batch.finish(ticks));
+        }
+    }
+}
+
+/// Pushes the first entries, as far as they have one target, nothing is the matter with them, and `push` takes them. Returns the
+/// other ones.
+#[inline(always)]
+fn push_all(entries: &[CEntry], mut push: impl FnMut(u32, &CEntry) -> bool) -> &[CEntry] {
+    let mut left = entries;
+    let Some(&CEntry { target, target_length, .. }) = entries.first() else { return left };
     while let [entry, rest @ ..] = left {
-        if entry.target != target || entry.target_length != target_length {
+        // One comparison for both: `reserved` is 0.
+        let level = u64::from(entry.level as u32) | u64::from(entry.reserved as u32) << 32;
+        let is_simple = level.wrapping_sub(1) < 5 && !entry.message.is_null();
+        if entry.target != target || entry.target_length != target_length || !is_simple {
             break;
         }
-        // SAFETY: the caller's promises.
-        let Some((level, message)) = (unsafe { simple_message(entry) }) else { break };
-        if engine::wants(level) && !batch.push(level, message) {
+        if engine::wants(level as u32) && !push(level as u32, entry) {
             break;
         }
         left = rest;
     }
-    (left, batch.finish(ticks))
+    left
 }
 
-/// Level and message of an entry that is as it should be and not very long; `None`: it takes [`log_one`].
+/// Messages from this length on are seldom in a batch, and are left to [`log_one`].
+const LONG: usize = 2048;
+
+/// Pushes a message whose length is given; `false`: it is not, or there is no room.
 ///
 /// # Safety
 ///
-/// As [`logfusion_log_batch`] for this entry.
+/// As [`logfusion_log_batch`] for this entry, whose message is not NULL.
 #[inline(always)]
-unsafe fn simple_message<'a>(entry: &CEntry) -> Option<(u32, &'a [u8])> {
-    /// Longer messages are seldom in a batch.
-    const LONG: usize = 2048;
-    // One comparison for both: `reserved` is 0.
-    let level = u64::from(entry.level as u32) | u64::from(entry.reserved as u32) << 32;
-    if level.wrapping_sub(1) >= 5 || entry.message.is_null() {
-        return None;
+unsafe fn push_sized(batch: &mut BatchWriter<'_>, level: u32, entry: &CEntry) -> bool {
+    let length = entry.message_length;
+    // SAFETY: the caller's promise.
+    length < LONG && batch.push(level, unsafe { std::slice::from_raw_parts(entry.message.cast(), length) })
+}
+
+/// Pushes a NUL-terminated message; `false`: it is not one, or there is no room.
+///
+/// # Safety
+///
+/// As [`push_sized`].
+#[inline(always)]
+unsafe fn push_terminated(batch: &mut BatchWriter<'_>, level: u32, entry: &CEntry) -> bool {
+    let message = entry.message;
+    if entry.message_length != text::NUL_TERMINATED {
+        return false;
     }
-    let length = match entry.message_length {
-        length @ ..LONG => length,
-        // SAFETY: not NULL; the caller promises a NUL.
-        text::NUL_TERMINATED => unsafe { libc::strnlen(entry.message, LONG) },
-        _ => return None,
-    };
-    // SAFETY: the caller's promise, or what strnlen counted.
-    let message = unsafe { std::slice::from_raw_parts(entry.message.cast(), length) };
-    (length < LONG).then_some((level as u32, message))
+    // SAFETY: the caller promises a NUL.
+    if batch.push_copied(level, |to| unsafe { os::copy_text(to, message) }) {
+        return true;
+    }
+    // SAFETY: as before.
+    let length = unsafe { libc::strnlen(message, LONG) };
+    // SAFETY: strnlen counted these bytes.
+    length < LONG && batch.push(level, unsafe { std::slice::from_raw_parts(message.cast(), length) })
 }
 
 /// Logs one entry by itself, which settles whatever is the matter with it. Returns how many were accepted.

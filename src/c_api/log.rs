@@ -7,7 +7,7 @@ use crate::callbacks::CField;
 use crate::engine;
 use crate::os;
 use crate::producers::{self, Dropped};
-use crate::record::encode::{Dynamic, Field, Text, Value, plain_size, write_plain};
+use crate::record::encode::{COPIED_ROOM, Dynamic, Field, Text, Value, plain_size, write_copied, write_plain};
 use crate::record::layout::MAX_FIELDS;
 use crate::ring::{Mark, Producer};
 use smallvec::SmallVec;
@@ -68,6 +68,35 @@ fn push_at_once(producer: Producer<'static>, level: u32, target: &[u8], message:
         write_plain(reservation.bytes(), level, ticks, target, message);
         producers::publish(reservation, level, 1);
         return true;
+    }
+    false
+}
+
+/// The same for texts that are measured as they are copied, if they are short.
+///
+/// # Safety
+///
+/// `target` and `message` point to NUL-terminated strings.
+#[inline(always)]
+unsafe fn push_copied(producer: Producer<'static>, level: u32, target: *const c_char, message: *const c_char) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        os::touch(target);
+        os::touch(message);
+    }
+    if COPIED_ROOM <= producer.max_record()
+        && let Some(mut reservation) = producer.reserve_fast(COPIED_ROOM)
+    {
+        let ticks = reservation.ticks();
+        // SAFETY: the caller's promise.
+        let copy_target = |to: &mut _| unsafe { os::copy_text(to, target) };
+        // SAFETY: the caller's promise.
+        let copy_message = |to: &mut _| unsafe { os::copy_text(to, message) };
+        if let Some(size) = write_copied(reservation.bytes(), level, ticks, copy_target, copy_message) {
+            reservation.shorten(size);
+            producers::publish(reservation, level, 1);
+            return true;
+        }
     }
     false
 }
@@ -137,15 +166,8 @@ unsafe extern "C" fn log_short(level: c_int, target: *const c_char, message: *co
     boundary(Status::Internal.code(), || {
         if level > 0 && !target.is_null() && !message.is_null() {
             // SAFETY: not NULL, so the caller promises NUL-terminated strings.
-            let lens = unsafe { (os::short_len(target), os::short_len(message)) };
-            if let (Some(target_len), Some(message_len)) = lens {
-                // SAFETY: `short_len` counted these bytes.
-                let target = unsafe { std::slice::from_raw_parts(target.cast(), target_len) };
-                // SAFETY: as above.
-                let message = unsafe { std::slice::from_raw_parts(message.cast(), message_len) };
-                if push_at_once(producers::at_hand(mark), level as u32, target, message) {
-                    return Status::Ok.code();
-                }
+            if unsafe { push_copied(producers::at_hand(mark), level as u32, target, message) } {
+                return Status::Ok.code();
             }
         }
         // SAFETY: the caller's promises.

@@ -25,7 +25,7 @@ pub use portable::*;
 #[cfg(target_os = "linux")]
 pub use {linux::*, signals::*};
 
-pub use short_len::short_len;
+pub use copy_text::{copy_text, touch};
 pub use thread_name::ThreadName;
 
 /// Reads the processor's time counter: the time-stamp counter on x86-64, `cntvct_el0` on aarch64 (untested), zero where
@@ -88,11 +88,11 @@ pub fn hardware_counter_is_invariant() -> bool {
     }
 }
 
+mod copy_text;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(not(target_os = "linux"))]
 mod portable;
-mod short_len;
 #[cfg(target_os = "linux")]
 mod signals;
 #[cfg(all(test, target_os = "linux"))]

@@ -386,7 +386,7 @@ fn clocks_advance() {
 }
 
 #[test]
-fn short_texts_are_measured_within_their_page() {
+fn short_texts_are_copied_from_within_their_page() {
     let page = page_size();
     let mapping = Mapping::new(3 * page).unwrap();
     let first = mapping.as_ptr().as_ptr();
@@ -399,10 +399,19 @@ fn short_texts_are_measured_within_their_page() {
     for len in 0..100 {
         for begin in (0..32).chain(page - len - 32..page - len) {
             text.fill(b'x');
+            (0..len).for_each(|at| text[begin + at] = b'a' + at as u8 % 20);
             text[begin + len] = 0;
+            let mut copy = [0xEE; 200];
+            let room: &mut [u8; 64 + 24] = copy.first_chunk_mut().unwrap();
             // SAFETY: NUL-terminated.
-            let short = unsafe { short_len(text[begin..].as_ptr().cast()) };
-            assert!(short == Some(len) || short.is_none() && len > 48, "{begin} {len}: {short:?}");
+            match unsafe { copy_text(room, text[begin..].as_ptr().cast()) } {
+                Some(copied) => {
+                    assert_eq!((copied, &copy[..len]), (len, &text[begin..begin + len]), "{begin}");
+                    assert_eq!(copy[len..len + 8], [0; 8], "{begin} {len}");
+                }
+                None => assert!(len > 64 || begin > page - 16, "{begin} {len}"),
+            }
+            assert!(copy[64 + 24..].iter().all(|byte| *byte == 0xEE), "{begin} {len}");
         }
     }
 }

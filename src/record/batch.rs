@@ -3,7 +3,7 @@
 //! What they share is written once: a message of 8 bytes takes 16, where by itself it takes 48 and more. The fewer lines of the
 //! ring a batch writes, the fewer it has to get back from the core that read them last, which is most of what it costs.
 
-use super::encode::{copy_short, write_message};
+use super::encode::{MESSAGE_ROOM, copy_short, write_copied_message, write_message};
 use super::layout::{BATCH, HEADER, MAX_NAME, align8};
 
 /// Most bytes that a batch takes, since its bytes are given back to the thread all at once; longer ones would not be cheaper.
@@ -56,6 +56,17 @@ impl<'o> BatchWriter<'o> {
         }
         let (place, left) = std::mem::take(&mut self.left).split_at_mut(size);
         write_message(place, level << 24 | message.len() as u32, message);
+        self.left = left;
+        self.messages += 1;
+        self.severest = self.severest.min(level);
+        true
+    }
+
+    /// Adds a message whose copy tells how long it is; `false`: there is little room, or it could not be copied.
+    #[inline(always)]
+    pub fn push_copied(&mut self, level: u32, copy: impl FnOnce(&mut [u8; MESSAGE_ROOM]) -> Option<usize>) -> bool {
+        let Some(size) = write_copied_message(self.left, level << 24, copy) else { return false };
+        let (_, left) = std::mem::take(&mut self.left).split_at_mut(size);
         self.left = left;
         self.messages += 1;
         self.severest = self.severest.min(level);

@@ -274,6 +274,47 @@ pub fn write_plain(out: &mut [u8], level: u32, ticks: u64, target: &[u8], messag
     write_message(message_out, message.len() as u32, message);
 }
 
+/// Room for a target that is measured as it is copied, and for such a message, with what [`crate::os::copy_text`] needs behind
+/// them.
+pub const TARGET_ROOM: usize = 56;
+/// See [`TARGET_ROOM`].
+pub const MESSAGE_ROOM: usize = 280;
+/// Room for a record of both.
+pub const COPIED_ROOM: usize = align8(HEADER + 8 + TARGET_ROOM + 4 + MESSAGE_ROOM);
+
+/// Writes what [`write_plain`] writes, into [`COPIED_ROOM`] bytes, of texts whose copies tell how long they are; each has
+/// eight zeros behind it. Returns the record's size, or `None` if one of them could not be copied.
+#[inline(always)]
+pub fn write_copied(
+    out: &mut [u8],
+    level: u32,
+    ticks: u64,
+    copy_target: impl FnOnce(&mut [u8; TARGET_ROOM]) -> Option<usize>,
+    copy_message: impl FnOnce(&mut [u8; MESSAGE_ROOM]) -> Option<usize>,
+) -> Option<usize> {
+    let (counts, body) = out.split_first_chunk_mut::<{ HEADER + 8 }>()?;
+    let target_len = copy_target(body.first_chunk_mut()?)?;
+    let message_out = body.get_mut(align8(target_len + 1)..)?;
+    let size = counts.len() + align8(target_len + 1) + write_copied_message(message_out, 0, copy_message)?;
+    counts[..8].copy_from_slice(&(size as u64 | u64::from(level) << 32).to_le_bytes());
+    counts[8..16].copy_from_slice(&ticks.to_le_bytes());
+    counts[16..].copy_from_slice(&(target_len as u64).to_le_bytes());
+    Some(size)
+}
+
+/// The same for a message alone, behind a word that holds `above` and its length. Returns what it takes.
+#[inline(always)]
+pub(super) fn write_copied_message(
+    out: &mut [u8],
+    above: u32,
+    copy: impl FnOnce(&mut [u8; MESSAGE_ROOM]) -> Option<usize>,
+) -> Option<usize> {
+    let (word, text) = out.split_first_chunk_mut::<4>()?;
+    let len = copy(text.first_chunk_mut()?)?;
+    *word = (above | len as u32).to_le_bytes();
+    Some(align8(4 + len + 1))
+}
+
 /// Writes a text behind a word that holds its length, with all that follows it.
 #[inline(always)]
 pub(super) fn write_message(out: &mut [u8], word: u32, message: &[u8]) {

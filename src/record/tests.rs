@@ -2,7 +2,10 @@
 
 use super::batch::{BatchWriter, MOST, Written};
 use super::decode::{DecodeError, RawRecord, RawText, RawValue, batch, decode, kind, length, ticks};
-use super::encode::{Dynamic, Field, LEAST, MIN_LIMIT, Text, TextInPlace, Value, plain_size, write_plain};
+use super::encode::{
+    COPIED_ROOM, Dynamic, Field, LEAST, MESSAGE_ROOM, MIN_LIMIT, TARGET_ROOM, Text, TextInPlace, Value, plain_size,
+    write_copied, write_plain,
+};
 use super::layout::{BATCH, CALLED, CUT, HEADER, MAX_FIELDS, MAX_NAME, align8};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -113,6 +116,13 @@ impl Slow {
         slow.0[..4].copy_from_slice(&len.to_le_bytes());
         slow.0
     }
+}
+
+/// Copies a text as [`crate::os::copy_text`] does, where there is room for all that it may write.
+fn copy<const N: usize>(to: &mut [u8; N], text: &[u8]) -> Option<usize> {
+    to.get_mut(text.len()..text.len() + 24)?[..8].fill(0);
+    to[..text.len()].copy_from_slice(text);
+    Some(text.len())
 }
 
 /// Bytes that text is made of, and bytes that it should not be made of: from a seed, since a strategy a byte is slow.
@@ -253,12 +263,20 @@ proptest! {
 
     /// The short way writes what the long one does.
     #[test]
-    fn plain(level in 1..=5_u32, ticks in any::<u64>(), target in bytes(0..80), message in bytes(0..200)) {
+    fn plain(level in 1..=5_u32, ticks in any::<u64>(), target in bytes(0..80), message in bytes(0..300)) {
         let input =
             Input { level, ticks, called: false, target, message: (message, 0), fields: Vec::new() };
         let mut bytes = vec![0xEE; plain_size(&input.target, &input.message.0)];
         write_plain(&mut bytes, level, ticks, &input.target, &input.message.0);
-        prop_assert_eq!(bytes, input.encode(1 << 16));
+        prop_assert_eq!(&bytes, &input.encode(1 << 16));
+
+        let mut room = vec![0xEE; COPIED_ROOM];
+        let (target, message) = (&input.target, &input.message.0);
+        let copied = write_copied(&mut room, level, ticks, |to| copy(to, target), |to| copy(to, message));
+        prop_assert_eq!(copied.is_some(), target.len() <= TARGET_ROOM - 24 && message.len() <= MESSAGE_ROOM - 24);
+        if let Some(size) = copied {
+            prop_assert_eq!(&room[..size], &bytes[..]);
+        }
     }
 
     /// A batch becomes the records that its messages would have been by themselves, as many as had room.
@@ -275,7 +293,9 @@ proptest! {
             prop_assert!(room < HEADER + 8 + target.len() + 8);
             return Ok(());
         };
-        let written: Vec<_> = messages.iter().take_while(|(level, message)| writer.push(*level, message)).collect();
+        let written: Vec<_> = messages.iter().take_while(|(level, message)| {
+            level % 2 == 0 && writer.push_copied(*level, |to| copy(to, message)) || writer.push(*level, message)
+        }).collect();
         let levels = written.iter().map(|(level, _)| *level);
         let Some(Written { size, messages: count, severest }) = writer.finish(ticks) else {
             prop_assert!(written.is_empty());

@@ -1,5 +1,5 @@
-/* NUL-terminated texts of statements, which are measured as they are copied: each length, at each place, up to a page that
- * cannot be read, and into it. */
+/* NUL-terminated texts, which statements, logfusion_log and batches measure as they copy them: each length, at each place, up to
+ * a page that cannot be read, and into it. */
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -24,6 +24,10 @@ static int is_text(const logfusion_field *field, const char *name, const char *e
 static void compare(const logfusion_record *record, void *text) {
     const char *const expected = *(const char **)text;
     seen += 1;
+    if (record->field_count == 0) {
+        right += record->message_length == strlen(expected) && strcmp(record->message, expected) == 0;
+        return;
+    }
     right += record->field_count == 4 && is_text(&record->fields[0], "one", expected) &&
              record->fields[1].value.i64 == -7 && is_text(&record->fields[2], "two", expected) &&
              record->fields[3].value.u64 == UINT64_MAX - strlen(expected);
@@ -45,10 +49,15 @@ static void each_length_at_each_place(void) {
             expected = text;
             LF_INFO("texts", "a text", LF_KV("one", text), LF_KV("number", -7), LF_KV("two", text),
                     LF_KV("last", UINT64_MAX - length));
+            CHECK_EQ(logfusion_log(LOGFUSION_INFO, "texts", text), LOGFUSION_OK);
+            const logfusion_entry entries[] = {
+                logfusion_entry_make(LOGFUSION_INFO, "texts", text), {"texts", 5, text, length, LOGFUSION_INFO, 0},
+                logfusion_entry_make(LOGFUSION_INFO, "texts", text), logfusion_entry_make(LOGFUSION_INFO, "texts", text)};
+            CHECK_EQ(logfusion_log_batch(entries, 4), 4);
             CHECK_EQ(logfusion_flush(5000), LOGFUSION_OK);
         }
     }
-    CHECK_EQ(seen, (LONGEST + 1) * PLACES);
+    CHECK_EQ(seen, 6 * (LONGEST + 1) * PLACES);
     CHECK_EQ(right, seen);
     CHECK_EQ(logfusion_unsubscribe(handle, -1), LOGFUSION_OK);
 }
@@ -72,11 +81,15 @@ static uint64_t accepted(void) {
     return stats.accepted;
 }
 
+static void statement(const char *text) { LF_INFO("faults", "{text}", LF_KV("text", text)); }
+static void message(const char *text) { logfusion_log(LOGFUSION_INFO, "faults", text); }
+static void target(const char *text) { logfusion_log(LOGFUSION_INFO, text, "a message"); }
+
 /* Logs a text that cannot be read to its end, and returns how many records there are of it, the handler's included. */
-static uint64_t after_a_fault(const char *text) {
+static uint64_t after_a_fault(void (*log)(const char *), const char *text) {
     const uint64_t before = accepted();
     if (sigsetjmp(back, 1) == 0) {
-        LF_INFO("faults", "{text}", LF_KV("text", text));
+        log(text);
         CHECK(!"a text that cannot be read was logged");
     }
     return accepted() - before;
@@ -92,8 +105,10 @@ static void texts_that_cannot_be_read(void) {
     CHECK_EQ(sigaction(SIGSEGV, &action, &old_segv), 0);
     CHECK_EQ(sigaction(SIGBUS, &action, &old_bus), 0);
     for (int round = 0; round < 100; round++) {
-        CHECK_EQ(after_a_fault(page + page_size), 1);
-        CHECK(after_a_fault(page + page_size - 40) <= 1);
+        void (*const ways[])(const char *) = {statement, message, target};
+        void (*const log)(const char *) = ways[round % 3];
+        CHECK_EQ(after_a_fault(log, page + page_size), 1);
+        CHECK(after_a_fault(log, page + page_size - 40) <= 1);
         const uint64_t before = accepted();
         LF_INFO("faults", "{text}", LF_KV("text", (const char *)"later"));
         CHECK_EQ(accepted() - before, 1);
@@ -106,7 +121,8 @@ static void texts_that_cannot_be_read(void) {
 /* On a stack of its own, where a push that was left open would be believed. */
 static void log_a_long_text(int number) {
     (void)number;
-    LF_INFO("faults", "{text}", LF_KV("text", page));
+    statement(page);
+    message(page);
 }
 
 static void long_texts_on_another_stack(void) {
@@ -122,15 +138,14 @@ static void long_texts_on_another_stack(void) {
     const uint64_t before = accepted();
     for (int round = 1; round <= 100; round++) {
         CHECK_EQ(raise(SIGUSR1), 0);
-        CHECK_EQ(accepted() - before, round);
+        CHECK_EQ(accepted() - before, 2 * round);
     }
     CHECK_EQ(sigaction(SIGUSR1, &old, NULL), 0);
     CHECK_EQ(logfusion_unsubscribe(handle, -1), LOGFUSION_OK);
 }
 
 /* How many of one letter a text has, from its beginning to its end or to where it was cut. */
-static size_t letters(const logfusion_field *field, size_t *others) {
-    const char *const text = field->value.text.data;
+static size_t letters(const char *text, size_t *others) {
     const size_t count = strspn(text, (const char[]){text[0], '\0'});
     *others += text[count] != '\0' && strncmp(text + count, "… (", strlen("… (")) != 0;
     return count;
@@ -138,7 +153,7 @@ static size_t letters(const logfusion_field *field, size_t *others) {
 
 static void look(const logfusion_record *record, void *others) {
     seen += 1;
-    right += letters(&record->fields[0], others) >= 100;
+    right += letters(record->field_count > 0 ? record->fields[0].value.text.data : record->message, others) >= 100;
 }
 
 /* In a small ring, however full: what is copied of a text that turns out to be too long lies in room that is free. */
@@ -154,7 +169,11 @@ static void nothing_is_overwritten(void) {
             memset(shorter, 'a' + i % 10, sizeof shorter - 1);
             LF_INFO("full", "{text}", LF_KV("text", (const char *)shorter));
         }
-        LF_INFO("full", "{text}", LF_KV("text", (const char *)longer));
+        if (round % 3 == 0) {
+            logfusion_log(LOGFUSION_INFO, "full", longer);
+        } else {
+            LF_INFO("full", "{text}", LF_KV("text", (const char *)longer));
+        }
         CHECK(logfusion_drain(1000000) >= 0);
     }
     CHECK_EQ(others, 0);
@@ -186,5 +205,5 @@ int main(int argc, char **argv) {
     nothing_is_overwritten();
     check_ledger(1);
     logfusion_shutdown();
-    return check_end("statement_texts");
+    return check_end("texts");
 }
