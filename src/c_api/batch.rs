@@ -104,28 +104,27 @@ unsafe fn log_all(producer: Producer<'static>, entries: &[CEntry]) -> usize {
 #[inline(always)]
 unsafe fn fill<'e>(room: &mut [u8], entries: &'e [CEntry], ticks: u64) -> (&'e [CEntry], Option<Written>) {
     let mut left = entries;
-    let Some(&CEntry { target, target_length, .. }) = entries.first() else { return (left, None) };
+    let Some(first) = entries.first() else { return (left, None) };
     // SAFETY: the caller's promises.
-    let Ok(name) = (unsafe { text::sized(target, target_length, MAX_NAME) }) else { return (left, None) };
+    let Ok(name) = (unsafe { text::sized(first.target, first.target_length, MAX_NAME) }) else { return (left, None) };
     let Some(mut batch) = BatchWriter::new(room, name.bytes()) else { return (left, None) };
     loop {
         let begin = left.len();
         // SAFETY: the caller's promises.
-        left = unsafe { push_all(left, |level, entry| push_sized(&mut batch, level, entry)) };
+        left = unsafe { push_all(first, left, |level, entry| push_sized(&mut batch, level, entry)) };
         // SAFETY: the same.
-        left = unsafe { push_all(left, |level, entry| push_terminated(&mut batch, level, entry)) };
+        left = unsafe { push_all(first, left, |level, entry| push_terminated(&mut batch, level, entry)) };
         if left.len() == begin {
             return (left, batch.finish(ticks));
         }
     }
 }
 
-/// Pushes the first entries, as far as they have one target, nothing is the matter with them, and `push` takes them. Returns the
-/// other ones.
+/// Pushes the first of the entries that are left, as far as they have the target of `first`, nothing is the matter with them,
+/// and `push` takes them. Returns the other ones.
 #[inline(always)]
-fn push_all(entries: &[CEntry], mut push: impl FnMut(u32, &CEntry) -> bool) -> &[CEntry] {
-    let mut left = entries;
-    let Some(&CEntry { target, target_length, .. }) = entries.first() else { return left };
+fn push_all<'e>(first: &CEntry, mut left: &'e [CEntry], mut push: impl FnMut(u32, &CEntry) -> bool) -> &'e [CEntry] {
+    let CEntry { target, target_length, .. } = *first;
     while let [entry, rest @ ..] = left {
         // One comparison for both: `reserved` is 0.
         let level = u64::from(entry.level as u32) | u64::from(entry.reserved as u32) << 32;
