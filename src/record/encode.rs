@@ -274,8 +274,7 @@ pub fn write_plain(out: &mut [u8], level: u32, ticks: u64, target: &[u8], messag
     write_message(message_out, message.len() as u32, message);
 }
 
-/// Room for a target that is measured as it is copied, and for such a message, with what [`crate::os::copy_text`] needs behind
-/// them.
+/// Room for a target that is measured as it is copied, and for such a message: 24 bytes more than the longest.
 pub const TARGET_ROOM: usize = 56;
 /// See [`TARGET_ROOM`].
 pub const MESSAGE_ROOM: usize = 280;
