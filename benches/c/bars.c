@@ -20,6 +20,8 @@
  */
 #include "logfusion.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -108,6 +110,10 @@ static volatile uint64_t sink;
 /* Records that this program has logged, for the ledger. */
 static uint64_t logged;
 
+/* Values that the compiler does not know. */
+static volatile int some_int = 142;
+static volatile double some_double = 37.25;
+
 static void empty_the_ring(void) { CHECK(logfusion_flush(-1) == LOGFUSION_OK); }
 
 static struct span clock_read(void) {
@@ -119,6 +125,85 @@ static struct span clock_read(void) {
     struct span cost = since(begin, MANY);
     sink = sum;
     return cost;
+}
+
+/* A bare ring: a record is stamped, written and published, and read by a thread that rests as the drain does. No level, no
+ * filter, no ledger, nothing for a call that interrupts another: what nobody's log call can be below. */
+enum { BARE_BYTES = 1 << 20 };
+static _Alignas(128) unsigned char bare_bytes[BARE_BYTES + 128]; /* a record may reach beyond the end */
+static _Alignas(128) _Atomic uint64_t bare_head;
+static _Alignas(128) _Atomic uint64_t bare_tail;
+static _Alignas(128) _Atomic uint64_t bare_size; /* of the records to come; 0: none, UINT64_MAX: never again */
+static _Atomic int bare_is_read;
+
+static unsigned char *bare_at(uint64_t position) { return bare_bytes + (position & (BARE_BYTES - 1)); }
+
+static void *bare_consumer(void *unused) {
+    const struct timespec pause = {.tv_nsec = 1000000}, rest = {.tv_nsec = 50000};
+    uint64_t size, tail = 0;
+    while ((size = atomic_load(&bare_size)) != UINT64_MAX) {
+        if (size == 0) {
+            nanosleep(&pause, NULL);
+            continue;
+        }
+        atomic_store(&bare_is_read, 1);
+        for (int64_t expected = 0; expected < RECORDS; nanosleep(&rest, NULL)) {
+            const uint64_t head = atomic_load_explicit(&bare_head, memory_order_acquire);
+            for (; tail != head; tail += size, expected++) {
+                int64_t number;
+                memcpy(&number, bare_at(tail) + 24, sizeof number);
+                CHECK(number == expected);
+            }
+            atomic_store_explicit(&bare_tail, tail, memory_order_release);
+        }
+        atomic_store(&bare_size, 0);
+        atomic_store(&bare_is_read, 0);
+    }
+    return unused;
+}
+
+/* `text`: NULL, or 35 bytes. */
+static inline __attribute__((always_inline)) struct span bare_ring(const char *text) {
+    uint64_t size = text == NULL ? 40 : 72;
+    uint64_t head = atomic_load_explicit(&bare_head, memory_order_relaxed), tail = head;
+    const int64_t a = some_int;
+    const double c = some_double;
+    atomic_store(&bare_size, size);
+    while (!atomic_load(&bare_is_read)) {
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    }
+    struct span begin = now();
+    for (int64_t i = 0; i < RECORDS; i++) {
+        if (head + size - tail > BARE_BYTES) {
+            tail = atomic_load_explicit(&bare_tail, memory_order_acquire);
+            CHECK(head + size - tail <= BARE_BYTES);
+        }
+        unsigned char *const record = bare_at(head);
+        const uint64_t ticks = read_clock();
+        /* One by one: gcc would put an array together in memory, and wait for it. */
+        memcpy(record, &size, sizeof size);
+        memcpy(record + 8, &ticks, sizeof ticks);
+        memcpy(record + 16, &a, sizeof a);
+        memcpy(record + 24, &i, sizeof i);
+        if (text == NULL) {
+            memcpy(record + 32, &c, sizeof c);
+        } else {
+            memcpy(record + 32, text, 36);
+        }
+        head += size;
+        atomic_store_explicit(&bare_head, head, memory_order_release);
+    }
+    struct span cost = since(begin, RECORDS);
+    while (atomic_load(&bare_is_read)) {
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    }
+    return cost;
+}
+
+static struct span bare_numbers(void) { return bare_ring(NULL); }
+static struct span bare_text(void) {
+    const char *volatile hidden = TEXT_35;
+    return bare_ring(hidden);
 }
 
 static struct span log_35(void) {
@@ -136,10 +221,6 @@ static struct span log_35(void) {
 
 /* Those of statements, whose target has a subscription: nobody's statements log nothing. */
 static uint64_t wanted;
-
-/* Values that the compiler does not know. */
-static volatile int some_int = 142;
-static volatile double some_double = 37.25;
 
 static struct span statement_numbers(void) {
     const int a = some_int;
@@ -412,6 +493,8 @@ int main(int argc, char **argv) {
 #endif
     struct measure calls[] = {
         {.what = "clock read", .sample = clock_read},
+        {.what = "a bare ring, int + int + double", .sample = bare_numbers},
+        {.what = "a bare ring, int + int + 35 bytes", .sample = bare_text},
         {.what = "logfusion_log, 35 bytes", .sample = log_35, .bar = 1.4},
         {.what = "LF_INFO, int + int + double", .sample = statement_numbers, .bar = STATEMENT_BAR(1.08, 1.12)},
         {.what = "LF_INFO, a text of 35 bytes", .sample = statement_text, .bar = 1.3},
@@ -449,10 +532,14 @@ int main(int argc, char **argv) {
         unsetenv(variables[i]);
     }
 
+    pthread_t consumer;
+    CHECK(pthread_create(&consumer, NULL, bare_consumer, NULL) == 0);
     start_for_calls(&handle);
     for (int i = 0; i < repeats; i++) {
         repeat(calls, call_count, call_rounds);
     }
+    atomic_store(&bare_size, UINT64_MAX);
+    CHECK(pthread_join(consumer, NULL) == 0);
     check_the_ledger(wanted);
     uint64_t before = logged;
     logfusion_shutdown();
