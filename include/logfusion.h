@@ -474,7 +474,8 @@ LOGFUSION_API ptrdiff_t logfusion_log_batch(const logfusion_entry *entries, size
 LOGFUSION_API int logfusion_reserve(int level, const char *target, size_t capacity, char **text, size_t *granted);
 
 /*
- * Publishes the open record. `length` is the text's length without NUL; if it is above `granted`, `granted` bytes were
+ * Publishes the open record, whose bytes the caller has written (others are undefined, and may be of other texts).
+ * `length` is the text's length without NUL; if it is above `granted`, `granted` bytes were
  * written and `length` is what the whole text would have had, as vsnprintf says it. LOGFUSION_E_INVALID: no record is
  * open on this thread. LOGFUSION_E_SIZE: length is above PTRDIFF_MAX; the record is cancelled and counted as dropped.
  */

@@ -366,7 +366,7 @@ extern "C" {
 __attribute__((weak, visibility("hidden"), tls_model("initial-exec")))
 LOGFUSION_THREAD_LOCAL logfusion_producer *logfusion_here;
 
-/* Texts up to this length are measured as they are copied. */
+/* Texts up to about this length are measured as they are copied. */
 #define LOGFUSION_SCANNED 256
 
 /* strnlen, whatever the C library's header declares. */
@@ -392,7 +392,7 @@ typedef struct logfusion_push {
 } logfusion_push;
 
 /* A text that is not measured yet is measured as it is copied, 16 bytes at a time, of which the last may reach beyond its end,
- * but never into another page. Sanitizers would object. */
+ * but never into another page. Sanitizers would object. (So would valgrind: under its checkers the library pushes.) */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer) ||          \
     __has_feature(hwaddress_sanitizer)
@@ -420,7 +420,7 @@ LOGFUSION_ALWAYS_INLINE size_t logfusion_measure(int type, logfusion_value *valu
         if (__builtin_constant_p(__builtin_strlen(text))) {
             length = __builtin_strlen(text);
         } else if (LOGFUSION_SCANS) {
-            /* A pointer to nowhere faults here, not within the push, where a handler's records would be refused. */
+            /* A text that is nowhere faults here, not within the push, where a handler's records would be refused. */
             (void)*(const volatile char *)text;
             return LOGFUSION_SCANNED + 32;
         } else {
@@ -530,6 +530,7 @@ LOGFUSION_ALWAYS_INLINE void logfusion_write_text(logfusion_push *push, const ch
     if (length == LOGFUSION_NUL_TERMINATED) {
         length = logfusion_copy_terminated(push->at + sizeof written, text);
         if (!LOGFUSION_LIKELY(length != SIZE_MAX)) {
+            __atomic_signal_fence(__ATOMIC_SEQ_CST);
             __atomic_store_n(&push->producer->frame, (uintptr_t)0, __ATOMIC_RELAXED);
             push->at = NULL;
             return;
@@ -575,7 +576,7 @@ LOGFUSION_ALWAYS_INLINE void logfusion_push_end(const logfusion_push *push, cons
     /* The caller's half of an asymmetric barrier: the library's membarrier(2) does the rest. */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     __atomic_store_n(&producer->frame, (uintptr_t)0, __ATOMIC_RELAXED);
-    /* Nobody else writes the limit, and a handler that interrupts a push does not. */
+    /* Nobody else writes the limit, and a handler that interrupts a push does not (but a fork, whose child begins anew). */
     if (!LOGFUSION_LIKELY(push->room > (int64_t)size && LOGFUSION_WORD(site) == word && level != LOGFUSION_ERROR)) {
         logfusion_site_pushed(level);
     }

@@ -137,10 +137,11 @@ thread_local! {
 pub static WITHOUT_RING: [[AtomicU64; REASONS]; LEVELS] = [const { [const { AtomicU64::new(0) }; REASONS] }; LEVELS];
 
 /// The words of the calling thread's ring, for statements of C that push by themselves; `None` while they must not: the
-/// thread has no ring, or it delivers, and its records go elsewhere.
+/// thread has no ring, or it delivers, and its records go elsewhere, or somebody watches how they read texts.
 pub fn for_statements() -> Option<&'static Words> {
     let words = WORDS.get();
-    (!ptr::eq(words, &ABSENT) && !DELIVERING.get() && crate::clock::is_counter()).then_some(words)
+    let may_push = !DELIVERING.get() && crate::clock::is_counter() && crate::os::may_copy_text();
+    (!ptr::eq(words, &ABSENT) && may_push).then_some(words)
 }
 
 /// The calling thread's producer, for pushes from `mark`.

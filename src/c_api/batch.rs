@@ -108,12 +108,13 @@ unsafe fn fill<'e>(room: &mut [u8], entries: &'e [CEntry], ticks: u64) -> (&'e [
     // SAFETY: the caller's promises.
     let Ok(name) = (unsafe { text::sized(first.target, first.target_length, MAX_NAME) }) else { return (left, None) };
     let Some(mut batch) = BatchWriter::new(room, name.bytes()) else { return (left, None) };
+    let may_copy = os::may_copy_text();
     loop {
         let begin = left.len();
         // SAFETY: the caller's promises.
         left = unsafe { push_all(first, left, |level, entry| push_sized(&mut batch, level, entry)) };
         // SAFETY: the same.
-        left = unsafe { push_all(first, left, |level, entry| push_terminated(&mut batch, level, entry)) };
+        left = unsafe { push_all(first, left, |level, entry| push_terminated(&mut batch, level, entry, may_copy)) };
         if left.len() == begin {
             return (left, batch.finish(ticks));
         }
@@ -161,13 +162,13 @@ unsafe fn push_sized(batch: &mut BatchWriter<'_>, level: u32, entry: &CEntry) ->
 ///
 /// As [`push_sized`].
 #[inline(always)]
-unsafe fn push_terminated(batch: &mut BatchWriter<'_>, level: u32, entry: &CEntry) -> bool {
+unsafe fn push_terminated(batch: &mut BatchWriter<'_>, level: u32, entry: &CEntry, may_copy: bool) -> bool {
     let message = entry.message;
     if entry.message_length != text::NUL_TERMINATED {
         return false;
     }
     // SAFETY: the caller promises a NUL.
-    if batch.push_copied(level, |to| unsafe { os::copy_text(to, message) }) {
+    if may_copy && batch.push_copied(level, |to| unsafe { os::copy_text(to, message) }) {
         return true;
     }
     // SAFETY: as before.

@@ -79,6 +79,9 @@ fn push_at_once(producer: Producer<'static>, level: u32, target: &[u8], message:
 /// `target` and `message` point to NUL-terminated strings.
 #[inline(always)]
 unsafe fn push_copied(producer: Producer<'static>, level: u32, target: *const c_char, message: *const c_char) -> bool {
+    if !os::may_copy_text() {
+        return false;
+    }
     // SAFETY: the caller's promise.
     unsafe {
         os::touch(target);

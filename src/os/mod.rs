@@ -25,7 +25,7 @@ pub use portable::*;
 #[cfg(target_os = "linux")]
 pub use {linux::*, signals::*};
 
-pub use copy_text::{copy_text, touch};
+pub use copy_text::{copy_text, may_copy_text, touch};
 pub use thread_name::ThreadName;
 
 /// Reads the processor's time counter: the time-stamp counter on x86-64, `cntvct_el0` on aarch64 (untested), zero where

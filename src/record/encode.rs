@@ -1,7 +1,7 @@
 //! Writing a record on the calling thread: measure first, then copy.
 //!
-//! Measuring and writing are two steps because the ring must know the length before it hands out its bytes, and because
-//! nothing may run between reserving and publishing but copies: no allocation, no UTF-8 check, no user code.
+//! Measuring and writing are two steps because the ring must know the length, or a bound of it, before it hands out its bytes,
+//! and because nothing may run between reserving and publishing but copies: no allocation, no UTF-8 check, no user code.
 
 use super::layout::{CALLED, CUT, HEADER, MAX_FIELDS, MAX_NAME, TEMPLATE, Type, align8};
 
@@ -274,7 +274,8 @@ pub fn write_plain(out: &mut [u8], level: u32, ticks: u64, target: &[u8], messag
     write_message(message_out, message.len() as u32, message);
 }
 
-/// Room for a target that is measured as it is copied, and for such a message: 24 bytes more than the longest.
+/// Room for a target that is measured as it is copied, and for such a message: 24 bytes more than what is always
+/// taken.
 pub const TARGET_ROOM: usize = 56;
 /// See [`TARGET_ROOM`].
 pub const MESSAGE_ROOM: usize = 280;

@@ -42,6 +42,14 @@ static void log_format(void) {
 static void statement(void) {
     LF_INFO("jumped", "number {number}", LF_KV("number", 7));
 }
+static void statement_of_text(void) {
+    const char *volatile name = "a name that is not long";
+    LF_INFO("jumped", "by {name}", LF_KV("name", name));
+}
+static void statement_of_long_text(void) {
+    const char *volatile text = long_text;
+    LF_INFO("jumped", "{text}", LF_KV("text", text));
+}
 static void reserve_and_commit(void) {
     char *text;
     size_t granted;
@@ -60,6 +68,7 @@ static const struct {
 } calls[] = {
     {"logfusion_log", log_short},        {"logfusion_log, a long text", log_long}, {"logfusion_log_n", log_n},
     {"logfusion_log_fields", log_fields}, {"logfusion_log_batch", log_batch},       {"logfusion_logf", log_format},
+    {"LF_INFO, a text", statement_of_text}, {"LF_INFO, a long text", statement_of_long_text},
     {"LF_INFO", statement},              {"reserve and commit", reserve_and_commit}, {"span", spans},
 };
 enum { CALLS = sizeof calls / sizeof calls[0] };

@@ -163,6 +163,7 @@ static void nothing_is_overwritten(void) {
     uint64_t handle, begun = accepted();
     seen = right = 0;
     memset(longer, 'l', sizeof longer - 1);
+    memset(shorter, 's', sizeof shorter - 1);
     CHECK_EQ(logfusion_subscribe("full", LOGFUSION_INFO, look, &others, &handle), LOGFUSION_OK);
     for (int round = 0; round < 2000; round++) {
         for (int i = 0; i < round % 40; i++) {
@@ -172,7 +173,8 @@ static void nothing_is_overwritten(void) {
         if (round % 3 == 0) {
             logfusion_log(LOGFUSION_INFO, "full", longer);
         } else {
-            LF_INFO("full", "{text}", LF_KV("text", (const char *)longer));
+            /* The second one is too long, behind a first that was copied. */
+            LF_INFO("full", "{text} {more}", LF_KV("text", (const char *)shorter), LF_KV("more", (const char *)longer));
         }
         CHECK(logfusion_drain(1000000) >= 0);
     }
