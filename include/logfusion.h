@@ -475,9 +475,9 @@ LOGFUSION_API int logfusion_reserve(int level, const char *target, size_t capaci
 
 /*
  * Publishes the open record, whose bytes the caller has written (others are undefined, and may be of other texts).
- * `length` is the text's length without NUL; if it is above `granted`, `granted` bytes were
- * written and `length` is what the whole text would have had, as vsnprintf says it. LOGFUSION_E_INVALID: no record is
- * open on this thread. LOGFUSION_E_SIZE: length is above PTRDIFF_MAX; the record is cancelled and counted as dropped.
+ * `length` is the text's length without NUL; if it is above `granted`, `granted` bytes were written and `length` is
+ * what the whole text would have had, as vsnprintf says it. LOGFUSION_E_INVALID: no record is open on this thread.
+ * LOGFUSION_E_SIZE: length is above PTRDIFF_MAX; the record is cancelled and counted as dropped.
  */
 LOGFUSION_API int logfusion_commit(size_t length);
 

@@ -123,9 +123,8 @@ pub fn may_copy_text() -> bool {
 
 /// What valgrind has the loader preload names its tool.
 fn names_a_checker(preload: &[u8]) -> bool {
-    [&b"vgpreload_memcheck"[..], b"vgpreload_helgrind", b"vgpreload_drd"]
-        .iter()
-        .any(|name| memchr::memmem::find(preload, name).is_some())
+    let checkers = [&b"vgpreload_memcheck"[..], b"vgpreload_helgrind", b"vgpreload_drd"];
+    (0..preload.len()).any(|at| checkers.iter().any(|checker| preload[at..].starts_with(checker)))
 }
 
 /// Faults where a text is that is nowhere: within a push, what the handler logs would be refused.
