@@ -54,11 +54,8 @@ impl<'o> BatchWriter<'o> {
         if size > self.left.len() {
             return false;
         }
-        let (place, left) = std::mem::take(&mut self.left).split_at_mut(size);
-        write_message(place, level << 24 | message.len() as u32, message);
-        self.left = left;
-        self.messages += 1;
-        self.severest = self.severest.min(level);
+        write_message(&mut self.left[..size], level << 24 | message.len() as u32, message);
+        self.added(level, size);
         true
     }
 
@@ -66,11 +63,15 @@ impl<'o> BatchWriter<'o> {
     #[inline(always)]
     pub fn push_copied(&mut self, level: u32, copy: impl FnOnce(&mut [u8; MESSAGE_ROOM]) -> Option<usize>) -> bool {
         let Some(size) = write_copied_message(self.left, level << 24, copy) else { return false };
-        let (_, left) = std::mem::take(&mut self.left).split_at_mut(size);
-        self.left = left;
+        self.added(level, size);
+        true
+    }
+
+    #[inline(always)]
+    fn added(&mut self, level: u32, size: usize) {
+        self.left = &mut std::mem::take(&mut self.left)[size..];
         self.messages += 1;
         self.severest = self.severest.min(level);
-        true
     }
 
     /// Completes the record; `None`: it would have no message.
