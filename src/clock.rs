@@ -52,9 +52,9 @@ impl Coarse {
     }
 }
 
-/// Whether [`ticks`] reads the processor's counter, as the statements of C do.
+/// Whether [`ticks`] reads the processor's counter, as the quick pushes do.
 pub fn is_counter() -> bool {
-    MODE.load(Ordering::Relaxed) == COUNTER
+    mode() == COUNTER
 }
 
 /// The time now, in ticks of a unit that only a [`Calibration`] knows. Comparable between threads.
@@ -65,11 +65,14 @@ pub fn ticks() -> u64 {
 
 #[cold]
 fn ticks_slow() -> u64 {
-    let mode = match MODE.load(Ordering::Relaxed) {
+    if mode() == COUNTER { os::hardware_counter() } else { os::monotonic_ns() }
+}
+
+fn mode() -> u8 {
+    match MODE.load(Ordering::Relaxed) {
         UNDECIDED => decide_mode(),
         mode => mode,
-    };
-    if mode == COUNTER { os::hardware_counter() } else { os::monotonic_ns() }
+    }
 }
 
 fn decide_mode() -> u8 {

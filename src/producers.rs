@@ -136,12 +136,23 @@ thread_local! {
 /// Drops of threads that have no ring to count them in, by level and reason.
 pub static WITHOUT_RING: [[AtomicU64; REASONS]; LEVELS] = [const { [const { AtomicU64::new(0) }; REASONS] }; LEVELS];
 
-/// The words of the calling thread's ring, for statements of C that push by themselves; `None` while they must not: the
-/// thread has no ring, or it delivers, and its records go elsewhere, or somebody watches how they read texts.
-pub fn for_statements() -> Option<&'static Words> {
-    let words = WORDS.get();
-    let may_push = !DELIVERING.get() && crate::clock::is_counter() && crate::os::may_copy_text();
-    (!ptr::eq(words, &ABSENT) && may_push).then_some(words)
+/// Sets the words of the calling thread's ring.
+fn use_words(words: &'static Words) {
+    WORDS.set(words);
+    let may_be_quick = !ptr::eq(words, &ABSENT)
+        && !DELIVERING.get()
+        && crate::clock::is_counter()
+        && os::may_copy_text();
+    os::set_thread_pointer(if may_be_quick { ptr::from_ref(words).cast() } else { ptr::null() });
+}
+
+/// The words of the calling thread's ring for pushes, also by statements of C themselves, that stamp their records by the
+/// processor's counter, or by the coarse clock, and measure texts as they copy them, and ask nothing but whether there is room.
+/// `None` while they must not: the thread has no ring, or it delivers, and its records go elsewhere.
+#[inline(always)]
+pub fn quick_words() -> Option<&'static Words> {
+    // SAFETY: null, or what `use_words` has set on this thread.
+    unsafe { os::thread_pointer().cast::<Words>().as_ref() }
 }
 
 /// The calling thread's producer, for pushes from `mark`.
@@ -153,11 +164,11 @@ pub fn current(mark: Mark) -> Producer<'static> {
     if producer.is_absent() { attach() } else { producer }.at(mark)
 }
 
-/// The calling thread's producer, or one that never has room: for a push that [`current`]'s follows if it fails.
+/// The calling thread's producer for quick pushes ([`quick_words`]). If there is none, or no room, [`current`]'s follows.
 #[inline(always)]
-pub fn at_hand(mark: Mark) -> Producer<'static> {
+pub fn quick(mark: Mark) -> Option<Producer<'static>> {
     // SAFETY: as in `current`.
-    unsafe { Producer::new(WORDS.get()) }.at(mark)
+    quick_words().map(|words| unsafe { Producer::new(words) }.at(mark))
 }
 
 /// The record was not accepted; it has been counted.
@@ -197,8 +208,16 @@ pub fn publish(reservation: Reservation<'static>, level: u32, records: u64) {
     after_push(half_full, level);
 }
 
-/// What is due after the push of a statement of C, which publishes by itself.
-pub fn after_statement(level: u32) {
+/// Publishes the record of a quick push, which is no ERROR. What the caller owes the drain, if anything (then `true` is
+/// returned), it leaves to [`after_quick`].
+#[inline(always)]
+#[must_use = "the drain may sleep beside a ring that fills"]
+pub fn publish_quickly(reservation: Reservation<'static>) -> bool {
+    reservation.commit_up_to_the_limit(1) || engine::STATE.is_late()
+}
+
+/// What is due after a quick push, also of a statement of C, which publishes by itself.
+pub fn after_quick(level: u32) {
     // SAFETY: as in `current`.
     let producer = unsafe { Producer::new(WORDS.get()) };
     after_push(producer.renew_limit(), level);
@@ -272,7 +291,7 @@ fn attach() -> Producer<'static> {
     if !ATTACHING.replace(true) {
         if let Some(slot) = try_attach() {
             SLOT.set(ptr::from_ref(slot));
-            WORDS.set(slot.ring.words());
+            use_words(slot.ring.words());
         }
         ATTACHING.set(false);
     }
@@ -314,7 +333,7 @@ pub fn is_delivering() -> bool {
 /// In a child that was forked inside a callback: the thread delivers no more, and its rings are the parent's.
 pub(crate) fn leave_delivery_in_child() {
     if DELIVERING.replace(false) {
-        WORDS.set(&ABSENT);
+        use_words(&ABSENT);
         SLOT.set(ptr::null());
     }
     WITHOUT_RING.iter().flatten().for_each(|counter| counter.store(0, Ordering::Relaxed));
@@ -329,7 +348,7 @@ pub fn deliver<R>(engine: &'static Engine, f: impl FnOnce() -> R) -> R {
     impl Drop for Restore {
         fn drop(&mut self) {
             DELIVERING.set(false);
-            WORDS.set(self.words);
+            use_words(self.words);
             SLOT.set(self.slot);
             if !ptr::eq(self.words, &ABSENT) {
                 // SAFETY: these are the words that `current` would use here.
@@ -342,6 +361,7 @@ pub fn deliver<R>(engine: &'static Engine, f: impl FnOnce() -> R) -> R {
         words: WORDS.replace(own.map_or(&ABSENT, |slot| slot.ring.words())),
         slot: SLOT.replace(own.map_or(ptr::null(), ptr::from_ref)),
     };
+    os::set_thread_pointer(ptr::null());
     if !ptr::eq(restore.words, &ABSENT) {
         // Statements of C know the words by themselves: they find no room, and ask.
         // SAFETY: they were the calling thread's own until now.

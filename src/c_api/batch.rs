@@ -168,7 +168,10 @@ unsafe fn push_terminated(batch: &mut BatchWriter<'_>, level: u32, entry: &CEntr
         return false;
     }
     // SAFETY: the caller promises a NUL.
-    if may_copy && batch.push_copied(level, |to| unsafe { os::copy_text(to, message) }) {
+    if may_copy
+        && let Some(text) = unsafe { os::Begun::read(message) }
+        && batch.push_copied(level, |to| text.copy(to))
+    {
         return true;
     }
     // SAFETY: as before.

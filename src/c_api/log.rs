@@ -9,7 +9,7 @@ use crate::os;
 use crate::producers::{self, Dropped};
 use crate::record::encode::{COPIED_ROOM, Dynamic, Field, Text, Value, plain_size, write_copied, write_plain};
 use crate::record::layout::MAX_FIELDS;
-use crate::ring::{Mark, Producer};
+use crate::ring::{MIN_CAPACITY, Mark, Producer, max_record};
 use smallvec::SmallVec;
 use std::ffi::{c_char, c_int};
 
@@ -72,38 +72,6 @@ fn push_at_once(producer: Producer<'static>, level: u32, target: &[u8], message:
     false
 }
 
-/// The same for texts that are measured as they are copied, if they are short.
-///
-/// # Safety
-///
-/// `target` and `message` point to NUL-terminated strings.
-#[inline(always)]
-unsafe fn push_copied(producer: Producer<'static>, level: u32, target: *const c_char, message: *const c_char) -> bool {
-    if !os::may_copy_text() {
-        return false;
-    }
-    // SAFETY: the caller's promise.
-    unsafe {
-        os::touch(target);
-        os::touch(message);
-    }
-    if COPIED_ROOM <= producer.max_record()
-        && let Some(mut reservation) = producer.reserve_fast(COPIED_ROOM)
-    {
-        let ticks = reservation.ticks();
-        // SAFETY: the caller's promise.
-        let copy_target = |to: &mut _| unsafe { os::copy_text(to, target) };
-        // SAFETY: the caller's promise.
-        let copy_message = |to: &mut _| unsafe { os::copy_text(to, message) };
-        if let Some(size) = write_copied(reservation.bytes(), level, ticks, copy_target, copy_message) {
-            reservation.shorten(size);
-            producers::publish(reservation, level, 1);
-            return true;
-        }
-    }
-    false
-}
-
 /// Pushes a record without fields; the status is `so_far` if it was accepted.
 #[inline(always)]
 pub fn push_plain(producer: Producer<'static>, level: u32, target: &[u8], message: Text<'_>, so_far: c_int) -> c_int {
@@ -154,27 +122,47 @@ pub unsafe extern "C" fn logfusion_log(level: c_int, target: *const c_char, mess
         return unsafe { log(level, target, message, Mark::here()) };
     }
     // SAFETY: the caller's promises.
-    unsafe { log_short(level, target, message) }
+    unsafe { log_quickly(level, target, message) }
 }
 
-/// Logs short texts where there is room, in few instructions, and leaves everything else to [`log`]. A function of its own, so
-/// that a disabled call saves no registers; of C's kind, so that it is jumped to.
+/// Logs short texts, measured as they are copied, where there is room, in few instructions, and leaves everything else to [`log`],
+/// an ERROR too, for which it would have to wake the drain.
+/// A function of its own, so that a disabled call saves no registers. It calls nothing, but ends with a jump: so it saves few
+/// itself.
 ///
 /// # Safety
 ///
 /// As [`logfusion_log`]; the level is not above 5.
 #[inline(never)]
-unsafe extern "C" fn log_short(level: c_int, target: *const c_char, message: *const c_char) -> c_int {
-    let mark = Mark::here();
-    boundary(Status::Internal.code(), || {
-        if level > 0 && !target.is_null() && !message.is_null() {
-            // SAFETY: not NULL, so the caller promises NUL-terminated strings.
-            if unsafe { push_copied(producers::at_hand(mark), level as u32, target, message) } {
-                return Status::Ok.code();
-            }
+unsafe extern "C" fn log_quickly(level: c_int, target: *const c_char, message: *const c_char) -> c_int {
+    const { assert!(COPIED_ROOM <= max_record(MIN_CAPACITY)) };
+    if level > 1
+        && !target.is_null()
+        && !message.is_null()
+        // SAFETY: not NULL, so the caller promises NUL-terminated strings.
+        && let (Some(target), Some(message)) = unsafe { (os::Begun::read(target), os::Begun::read(message)) }
+        && let Some(producer) = producers::quick(Mark::here())
+        && let Some(mut reservation) = producer.reserve_fast(COPIED_ROOM)
+    {
+        let ticks = reservation.quick_ticks();
+        let written =
+            write_copied(reservation.bytes(), level as u32, ticks, |to| target.copy(to), |to| message.copy(to));
+        if let Some(size) = written {
+            reservation.shorten(size);
+            return if producers::publish_quickly(reservation) { pushed(level) } else { Status::Ok.code() };
         }
-        // SAFETY: the caller's promises.
-        unsafe { log(level, target, message, mark) }
+    }
+    // SAFETY: the caller's promises.
+    unsafe { log(level, target, message, Mark::here()) }
+}
+
+/// What is due after a record of this level was pushed quickly.
+#[cold]
+#[inline(never)]
+extern "C" fn pushed(level: c_int) -> c_int {
+    boundary(Status::Internal.code(), || {
+        producers::after_quick(level as u32);
+        Status::Ok.code()
     })
 }
 

@@ -244,7 +244,7 @@ pub unsafe extern "C" fn logfusion_site_push(
             let record = Dynamic::measure(level, target, Text::new(message), &mut pairs, limit).templated();
             _ = producers::push(producer, level, record.size(), |out, ticks| record.write(out, ticks));
         }
-        if let Some(words) = producers::for_statements().filter(|_| !here.is_null()) {
+        if let Some(words) = producers::quick_words().filter(|_| !here.is_null()) {
             // SAFETY: not NULL, and the caller promises that it is writable.
             unsafe { here.write(words) };
         }
@@ -274,7 +274,7 @@ unsafe fn value<'a>(type_: Type, given: &CSiteValue) -> Value<'a> {
 /// See `logfusion_site_pushed` in the header.
 #[unsafe(no_mangle)]
 pub extern "C" fn logfusion_site_pushed(level: c_int) {
-    boundary((), || producers::after_statement(level as u32))
+    boundary((), || producers::after_quick(level as u32))
 }
 
 /// See `logfusion_site_rate` in the header.

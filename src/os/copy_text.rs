@@ -1,99 +1,154 @@
 //! Copies of short texts of C, measured on the way, without a call.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::{asm, x86_64::*};
 use std::ffi::{CStr, c_char};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Bytes in front of the end of the room that only zeros, and what a block has behind the text, may reach.
 const SPARE: usize = 24;
 
-/// Copies a text, with eight zeros behind it, and returns its length. `None`, and whatever in `to`: the text is longer than
-/// `N` − 24 bytes (some of which are copied), or begins less than 16 bytes before the end of a page.
-///
-/// # Safety
-///
-/// `text` points to a NUL-terminated string.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub unsafe fn copy_text<const N: usize>(to: &mut [u8; N], text: *const c_char) -> Option<usize> {
-    const { assert!(N >= 16 + SPARE) };
-    const BLOCK: usize = 16;
-    /// Of pages that are larger, this divides the size.
-    const PAGE: usize = 4096;
-    let to = to.as_mut_ptr();
-    if text.addr() % PAGE > PAGE - BLOCK {
-        return None;
-    }
-    // SAFETY: the text's first byte may be read, and the block is of one page; `to` has room.
-    let mut nuls = unsafe { copy_block(to, text, 0) };
-    let mut done = 0;
-    if nuls == 0 {
-        done = BLOCK - text.addr() % BLOCK;
-        loop {
-            if done > N - SPARE {
-                return None;
-            }
-            // SAFETY: the block is aligned, so of one page, and its first byte is the text's: there was no NUL before it. `to`
-            // has room for 24 bytes from here on.
-            nuls = unsafe { copy_block(to, text, done) };
-            if nuls != 0 {
-                break;
-            }
-            done += BLOCK;
-        }
-    }
-    let len = done + nuls.trailing_zeros() as usize;
-    // SAFETY: the NUL is one of the last 16 bytes written, and there is room for 8 more.
-    unsafe { to.add(len).cast::<u64>().write_unaligned(0) };
-    Some(len)
+/// A text of which the first byte has been read. Where a text is that is nowhere, that faults before a push is open: within one,
+/// what the handler logs would be refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Begun {
+    text: *const c_char,
+    #[cfg(target_arch = "x86_64")]
+    block: __m128i,
 }
 
-/// Copies the 16 bytes behind the first `done`, and returns which of them are NUL, the first in the lowest bit.
+#[cfg(target_arch = "x86_64")]
+impl Begun {
+    const BLOCK: usize = 16;
+
+    /// `None`: it begins less than 16 bytes before the end of a page.
+    ///
+    /// # Safety
+    ///
+    /// `text` points to a NUL-terminated string, which is read by [`copy`](Self::copy) as well.
+    #[inline(always)]
+    pub unsafe fn read(text: *const c_char) -> Option<Self> {
+        /// Of pages that are larger, this divides the size.
+        const PAGE: usize = 4096;
+        if text.addr() % PAGE > PAGE - Self::BLOCK {
+            return None;
+        }
+        // SAFETY: the text's first byte may be read, and the block is of one page.
+        Some(Self { text, block: unsafe { load(text) } })
+    }
+
+    /// Copies the text, with eight zeros behind it, and returns its length. `None`, and whatever in `to`: it is longer than
+    /// `N` − 24 bytes (some of which are copied).
+    #[inline(always)]
+    pub fn copy<const N: usize>(self, to: &mut [u8; N]) -> Option<usize> {
+        const { assert!(N >= Self::BLOCK + SPARE) };
+        let to = to.as_mut_ptr();
+        // SAFETY: `to` has room for a block.
+        let mut nuls = unsafe { store(self.block, to) };
+        let mut done = 0;
+        if nuls == 0 {
+            done = Self::BLOCK - self.text.addr() % Self::BLOCK;
+            // SAFETY: the blocks are aligned, so each is of one page, and the first byte of each is the text's: there was no NUL
+            // before it. `to` has room for 24 bytes from `N` - 24 on.
+            unsafe {
+                asm!(
+                    "2:",
+                    "movdqu {block}, xmmword ptr [{text} + {done}]",
+                    "movdqu xmmword ptr [{to} + {done}], {block}",
+                    "pcmpeqb {block}, {zeros}",
+                    "pmovmskb {nuls:e}, {block}",
+                    "test {nuls:e}, {nuls:e}",
+                    "jnz 3f",
+                    "add {done}, 16",
+                    "cmp {done}, {most}",
+                    "jbe 2b",
+                    "3:",
+                    block = out(xmm_reg) _,
+                    zeros = in(xmm_reg) _mm_setzero_si128(),
+                    text = in(reg) self.text,
+                    to = in(reg) to,
+                    done = inout(reg) done,
+                    nuls = out(reg) nuls,
+                    most = const N - SPARE,
+                    options(nostack)
+                );
+            }
+            if nuls == 0 {
+                return None;
+            }
+        }
+        let len = done + nuls.trailing_zeros() as usize;
+        // SAFETY: the NUL is one of the last 16 bytes written, and there is room for 8 more.
+        unsafe {
+            to.add(len).cast::<u64>().write_unaligned(0);
+            std::hint::assert_unchecked(len <= N - 8);
+        }
+        Some(len)
+    }
+}
+
+/// Reads 16 bytes.
 ///
 /// # Safety
 ///
-/// The first of the bytes may be read, and no page ends between them: then the processor may read all. A load of Rust may not,
-/// so this is one of the processor's, as in the C library's own `strlen`. `to` has room for 16 bytes.
+/// The first of them may be read, and no page ends between them: then the processor may read all. A load of Rust may not, so
+/// this is one of the processor's, as in the C library's own `strlen`.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-unsafe fn copy_block(to: *mut u8, from: *const c_char, done: usize) -> u32 {
-    let nuls: u32;
-    // SAFETY: SSE2, which every x86-64 processor has; the caller promises what is read and written.
+unsafe fn load(from: *const c_char) -> __m128i {
+    let block;
+    // SAFETY: the caller's promise.
     unsafe {
-        core::arch::asm!(
-            "movdqu {bytes}, xmmword ptr [{from} + {done}]",
-            "movdqu xmmword ptr [{to} + {done}], {bytes}",
-            "pcmpeqb {bytes}, {zeros}",
-            "pmovmskb {nuls:e}, {bytes}",
-            bytes = out(xmm_reg) _,
-            zeros = in(xmm_reg) core::arch::x86_64::_mm_setzero_si128(),
-            from = in(reg) from,
-            to = in(reg) to,
-            done = in(reg) done,
-            nuls = lateout(reg) nuls,
-            options(nostack, preserves_flags)
-        );
+        asm!("movdqu {block}, xmmword ptr [{from}]", block = lateout(xmm_reg) block, from = in(reg) from,
+            options(nostack, preserves_flags, readonly));
     }
-    nuls
+    block
+}
+
+/// Writes 16 bytes, and returns which of them are NUL, the first in the lowest bit.
+///
+/// # Safety
+///
+/// `to` has room for them.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn store(block: __m128i, to: *mut u8) -> u32 {
+    // SAFETY: SSE2, which every x86-64 processor has; the caller promises the room.
+    unsafe {
+        _mm_storeu_si128(to.cast(), block);
+        _mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_setzero_si128())) as u32
+    }
 }
 
 /// As on x86-64, by the C library.
-///
-/// # Safety
-///
-/// `text` points to a NUL-terminated string.
 #[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-pub unsafe fn copy_text<const N: usize>(to: &mut [u8; N], text: *const c_char) -> Option<usize> {
-    const { assert!(N >= 16 + SPARE) };
-    // SAFETY: the caller's promise.
-    let len = unsafe { libc::strnlen(text, N - SPARE + 1) };
-    // SAFETY: strnlen counted these bytes.
-    let bytes = unsafe { std::slice::from_raw_parts(text.cast(), len) };
-    (len <= N - SPARE).then(|| {
-        to[..len].copy_from_slice(bytes);
-        to[len..len + 8].fill(0);
-        len
-    })
+impl Begun {
+    /// Always `Some`.
+    ///
+    /// # Safety
+    ///
+    /// `text` points to a NUL-terminated string, which is read by [`copy`](Self::copy) as well.
+    #[inline(always)]
+    pub unsafe fn read(text: *const c_char) -> Option<Self> {
+        // SAFETY: it has a byte at least.
+        unsafe { text.read_volatile() };
+        Some(Self { text })
+    }
+
+    /// Copies the text, with eight zeros behind it, and returns its length. `None`: it is longer than `N` − 24 bytes.
+    #[inline(always)]
+    pub fn copy<const N: usize>(self, to: &mut [u8; N]) -> Option<usize> {
+        const { assert!(N >= 16 + SPARE) };
+        // SAFETY: the promise of `read`.
+        let len = unsafe { libc::strnlen(self.text, N - SPARE + 1) };
+        // SAFETY: strnlen counted these bytes.
+        let bytes = unsafe { std::slice::from_raw_parts(self.text.cast(), len) };
+        (len <= N - SPARE).then(|| {
+            to[..len].copy_from_slice(bytes);
+            to[len..len + 8].fill(0);
+            len
+        })
+    }
 }
 
 /// Whether texts may be read up to 15 bytes beyond their end. The processor allows it, valgrind's checkers report it.
@@ -125,15 +180,4 @@ pub fn may_copy_text() -> bool {
 fn names_a_checker(preload: &[u8]) -> bool {
     let checkers = [&b"vgpreload_memcheck"[..], b"vgpreload_helgrind", b"vgpreload_drd"];
     (0..preload.len()).any(|at| checkers.iter().any(|checker| preload[at..].starts_with(checker)))
-}
-
-/// Faults where a text is that is nowhere: within a push, what the handler logs would be refused.
-///
-/// # Safety
-///
-/// `text` points to a NUL-terminated string.
-#[inline(always)]
-pub unsafe fn touch(text: *const c_char) {
-    // SAFETY: it has a byte at least.
-    unsafe { text.read_volatile() };
 }

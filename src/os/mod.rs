@@ -25,8 +25,9 @@ pub use portable::*;
 #[cfg(target_os = "linux")]
 pub use {linux::*, signals::*};
 
-pub use copy_text::{copy_text, may_copy_text, touch};
+pub use copy_text::{Begun, may_copy_text};
 pub use thread_name::ThreadName;
+pub use thread_pointer::{set_thread_pointer, thread_pointer};
 
 /// Reads the processor's time counter: the time-stamp counter on x86-64, `cntvct_el0` on aarch64 (untested), zero where
 /// there is neither.
@@ -45,6 +46,26 @@ pub fn hardware_counter() -> u64 {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let ticks = 0;
     ticks
+}
+
+/// The stack pointer of the function that this is written out in. (An address of a variable would do, if that did not keep the
+/// compiler from ending the function with a jump.)
+#[inline(always)]
+pub fn stack_pointer() -> usize {
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let here = std::ptr::from_ref(&0_u8).addr();
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    let here = {
+        let here: usize;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: reads a register.
+        unsafe { core::arch::asm!("mov {}, rsp", out(reg) here, options(pure, nomem, nostack, preserves_flags)) };
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: reads a register.
+        unsafe { core::arch::asm!("mov {}, sp", out(reg) here, options(pure, nomem, nostack, preserves_flags)) };
+        here
+    };
+    here
 }
 
 /// Keeps loads and [`hardware_counter`] in the order of the program, which a fence for memory alone does not.
@@ -98,3 +119,4 @@ mod signals;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 mod thread_name;
+mod thread_pointer;

@@ -404,7 +404,8 @@ fn short_texts_are_copied_from_within_their_page() {
             let mut copy = [0xEE; 200];
             let room: &mut [u8; 64 + 24] = copy.first_chunk_mut().unwrap();
             // SAFETY: NUL-terminated.
-            match unsafe { copy_text(room, text[begin..].as_ptr().cast()) } {
+            let begun = unsafe { Begun::read(text[begin..].as_ptr().cast()) };
+            match begun.and_then(|text| text.copy(room)) {
                 Some(copied) => {
                     assert_eq!((copied, &copy[..len]), (len, &text[begin..begin + len]), "{begin}");
                     assert_eq!(copy[len..len + 8], [0; 8], "{begin} {len}");

@@ -293,12 +293,13 @@ pub fn write_copied(
     copy_message: impl FnOnce(&mut [u8; MESSAGE_ROOM]) -> Option<usize>,
 ) -> Option<usize> {
     let (counts, body) = out.split_first_chunk_mut::<{ HEADER + 8 }>()?;
+    counts[8..16].copy_from_slice(&ticks.to_le_bytes());
     let target_len = copy_target(body.first_chunk_mut()?)?;
+    counts[16..].copy_from_slice(&(target_len as u64).to_le_bytes());
     let message_out = body.get_mut(align8(target_len + 1)..)?;
     let size = counts.len() + align8(target_len + 1) + write_copied_message(message_out, 0, copy_message)?;
-    counts[..8].copy_from_slice(&(size as u64 | u64::from(level) << 32).to_le_bytes());
-    counts[8..16].copy_from_slice(&ticks.to_le_bytes());
-    counts[16..].copy_from_slice(&(target_len as u64).to_le_bytes());
+    counts[..4].copy_from_slice(&(size as u32).to_le_bytes());
+    counts[4..8].copy_from_slice(&level.to_le_bytes());
     Some(size)
 }
 

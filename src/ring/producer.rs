@@ -122,11 +122,14 @@ impl ProducerWords {
     #[cfg(not(logfusion_loom))]
     #[inline(always)]
     fn ticks(&self) -> u64 {
+        self.coarse().map_or_else(crate::clock::ticks, crate::clock::Coarse::get)
+    }
+
+    #[cfg(not(logfusion_loom))]
+    #[inline(always)]
+    fn coarse(&self) -> Option<&'static crate::clock::Coarse> {
         // SAFETY: null, or the clock that lives as long as the process.
-        match unsafe { self.clock.as_ref() } {
-            None => crate::clock::ticks(),
-            Some(coarse) => coarse.get(),
-        }
+        unsafe { self.clock.as_ref() }
     }
 
     #[cfg(not(logfusion_loom))]
@@ -358,8 +361,7 @@ impl Mark {
     /// Of the function that this is written out in.
     #[inline(always)]
     pub fn here() -> Self {
-        let here = 0_u8;
-        Self(std::ptr::from_ref(&here) as usize)
+        Self(crate::os::stack_pointer())
     }
 
     /// Of a statement that may have pushed by itself: this address in its own frame.
@@ -466,6 +468,13 @@ impl Reservation<'_> {
         self.words.producer.ticks()
     }
 
+    /// The same where [`crate::clock::is_counter`].
+    #[cfg(not(logfusion_loom))]
+    #[inline(always)]
+    pub fn quick_ticks(&self) -> u64 {
+        self.words.producer.coarse().map_or_else(crate::os::hardware_counter, crate::clock::Coarse::get)
+    }
+
     /// Shortens the reservation to its first `len` bytes.
     pub fn shorten(&mut self, len: usize) {
         debug_assert!(len.is_multiple_of(8) && len >= HEADER && len <= self.len);
@@ -494,6 +503,23 @@ impl Reservation<'_> {
     #[must_use = "the drain may sleep beside a ring that fills"]
     pub fn commit(self, records: u64) -> bool {
         let words = &self.words.producer;
+        let head = self.publish(records);
+        words.limit.load(Ordering::Relaxed).wrapping_sub(head) as i64 <= 0 && words.renew_limit(head)
+    }
+
+    /// The same for what [`Producer::reserve_fast`] reserved, and leaves a limit that was reached, of which it tells, to
+    /// [`Producer::renew_limit`].
+    #[inline(always)]
+    #[must_use = "the drain may sleep beside a ring that fills"]
+    pub fn commit_up_to_the_limit(self, records: u64) -> bool {
+        let head = self.publish(records);
+        self.words.producer.limit.load(Ordering::Relaxed) == head
+    }
+
+    /// Publishes the bytes as so many records. Returns the new head.
+    #[inline(always)]
+    fn publish(&self, records: u64) -> u64 {
+        let words = &self.words.producer;
         if self.pad > 0 {
             self.words.write_padding(self.head, self.pad);
         }
@@ -501,7 +527,7 @@ impl Reservation<'_> {
         words.accepted.store(words.accepted.load(Ordering::Relaxed).wrapping_add(records), Ordering::Relaxed);
         // Release: pairs with the Acquire of `ProducerWords::head`; the record's bytes are visible before it.
         words.head.store(head, if seeded(Mistake::RelaxedPublish) { Ordering::Relaxed } else { Ordering::Release });
-        words.limit.load(Ordering::Relaxed).wrapping_sub(head) as i64 <= 0 && words.renew_limit(head)
+        head
     }
 }
 
