@@ -36,7 +36,13 @@ static GATE: AtomicU32 = AtomicU32::new(5);
 /// Whether anybody may want records of this level: one relaxed load.
 #[inline(always)]
 pub fn wants(level: u32) -> bool {
-    level <= GATE.load(Ordering::Relaxed)
+    level <= least_wanted()
+}
+
+/// The least severe level of which anybody may want records; 0: nobody wants any.
+#[inline(always)]
+pub fn least_wanted() -> u32 {
+    GATE.load(Ordering::Relaxed)
 }
 
 /// When callers wake the drain.

@@ -101,7 +101,7 @@ unsafe fn log_all(producer: Producer<'static>, entries: &[CEntry]) -> usize {
 /// # Safety
 ///
 /// As [`logfusion_log_batch`] for the texts.
-#[inline(always)]
+#[inline(never)]
 unsafe fn fill<'e>(room: &mut [u8], entries: &'e [CEntry], ticks: u64) -> (&'e [CEntry], Option<Written>) {
     let mut left = entries;
     let Some(first) = entries.first() else { return (left, None) };
@@ -126,14 +126,19 @@ unsafe fn fill<'e>(room: &mut [u8], entries: &'e [CEntry], ticks: u64) -> (&'e [
 #[inline(always)]
 fn push_all<'e>(first: &CEntry, mut left: &'e [CEntry], mut push: impl FnMut(u32, &CEntry) -> bool) -> &'e [CEntry] {
     let CEntry { target, target_length, .. } = *first;
+    let least = engine::least_wanted().into();
     while let [entry, rest @ ..] = left {
         // One comparison for both: `reserved` is 0.
         let level = u64::from(entry.level as u32) | u64::from(entry.reserved as u32) << 32;
-        let is_simple = level.wrapping_sub(1) < 5 && !entry.message.is_null();
-        if entry.target != target || entry.target_length != target_length || !is_simple {
+        let is_simple = entry.target == target && entry.target_length == target_length && !entry.message.is_null();
+        if !is_simple {
             break;
         }
-        if engine::wants(level as u32) && !push(level as u32, entry) {
+        if level.wrapping_sub(1) < least {
+            if !push(level as u32, entry) {
+                break;
+            }
+        } else if level.wrapping_sub(1) >= 5 {
             break;
         }
         left = rest;
