@@ -383,6 +383,14 @@ LOGFUSION_ALWAYS_INLINE uint64_t logfusion_ticks(void) {
 #define LOGFUSION_TICKS() logfusion_ticks()
 #endif
 
+/* Adds 1 to a word that this thread alone writes: a relaxed load and a relaxed store, of which clang makes one instruction, but
+ * gcc three. */
+#if defined(__x86_64__) && !defined(__clang__)
+#define LOGFUSION_COUNT(word) __asm__ volatile("{addq $1, %0|add %0, 1}" : "+m"(word) : : "cc")
+#else
+#define LOGFUSION_COUNT(word) __atomic_store_n(&(word), __atomic_load_n(&(word), __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED)
+#endif
+
 typedef struct logfusion_push {
     logfusion_producer *producer;
     unsigned char *record;
@@ -516,7 +524,7 @@ LOGFUSION_ALWAYS_INLINE size_t logfusion_copy_terminated(unsigned char *to, cons
             }
         }
     }
-    done += (size_t)__builtin_ctz(zeros);
+    done += (unsigned)__builtin_ctz(zeros);
     memset(to + done, 0, 8);
     return done;
 }
@@ -571,7 +579,7 @@ LOGFUSION_ALWAYS_INLINE void logfusion_push_end(const logfusion_push *push, cons
     const uint32_t begin[2] = {(uint32_t)size, word};
 
     memcpy(push->record, begin, sizeof begin);
-    __atomic_store_n(&producer->accepted, __atomic_load_n(&producer->accepted, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+    LOGFUSION_COUNT(producer->accepted);
     __atomic_store_n(&producer->head, push->head + size, __ATOMIC_RELEASE);
     /* The caller's half of an asymmetric barrier: the library's membarrier(2) does the rest. */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);

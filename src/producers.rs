@@ -2,8 +2,8 @@
 //!
 //! # The first record
 //!
-//! A thread finds its ring through one thread-local pointer to the ring's [`Words`]. It begins at [`Words::ABSENT`], which has
-//! no room, so the first push of a thread lands in the slow function: that starts the engine if need be, takes a ring from the
+//! A thread finds its ring through one thread-local pointer to the ring's [`Words`] (and the quick pushes through another, which
+//! may be null). It begins at [`Words::ABSENT`], which has no room, so the first push of a thread lands in the slow function: that starts the engine if need be, takes a ring from the
 //! pool or maps one, and hands it to the drain through a `SegQueue`.
 //!
 //! # The last record
@@ -139,10 +139,8 @@ pub static WITHOUT_RING: [[AtomicU64; REASONS]; LEVELS] = [const { [const { Atom
 /// Sets the words of the calling thread's ring.
 fn use_words(words: &'static Words) {
     WORDS.set(words);
-    let may_be_quick = !ptr::eq(words, &ABSENT)
-        && !DELIVERING.get()
-        && crate::clock::is_counter()
-        && os::may_copy_text();
+    let may_be_quick =
+        !ptr::eq(words, &ABSENT) && !DELIVERING.get() && crate::clock::is_counter() && os::may_copy_text();
     os::set_thread_pointer(if may_be_quick { ptr::from_ref(words).cast() } else { ptr::null() });
 }
 

@@ -172,8 +172,8 @@ unsafe fn push_terminated(batch: &mut BatchWriter<'_>, level: u32, entry: &CEntr
     if entry.message_length != text::NUL_TERMINATED {
         return false;
     }
-    // SAFETY: the caller promises a NUL.
     if may_copy
+        // SAFETY: the caller promises a NUL.
         && let Some(text) = unsafe { os::Begun::read(message) }
         && batch.push_copied(level, |to| text.copy(to))
     {

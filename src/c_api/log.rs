@@ -139,9 +139,9 @@ unsafe extern "C" fn log_quickly(level: c_int, target: *const c_char, message: *
     if level > 1
         && !target.is_null()
         && !message.is_null()
+        && let Some(producer) = producers::quick(Mark::here())
         // SAFETY: not NULL, so the caller promises NUL-terminated strings.
         && let (Some(target), Some(message)) = unsafe { (os::Begun::read(target), os::Begun::read(message)) }
-        && let Some(producer) = producers::quick(Mark::here())
         && let Some(mut reservation) = producer.reserve_fast(COPIED_ROOM)
     {
         let ticks = reservation.quick_ticks();

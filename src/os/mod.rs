@@ -59,10 +59,14 @@ pub fn stack_pointer() -> usize {
         let here: usize;
         #[cfg(target_arch = "x86_64")]
         // SAFETY: reads a register.
-        unsafe { core::arch::asm!("mov {}, rsp", out(reg) here, options(pure, nomem, nostack, preserves_flags)) };
+        unsafe {
+            core::arch::asm!("mov {}, rsp", out(reg) here, options(pure, nomem, nostack, preserves_flags))
+        };
         #[cfg(target_arch = "aarch64")]
         // SAFETY: reads a register.
-        unsafe { core::arch::asm!("mov {}, sp", out(reg) here, options(pure, nomem, nostack, preserves_flags)) };
+        unsafe {
+            core::arch::asm!("mov {}, sp", out(reg) here, options(pure, nomem, nostack, preserves_flags))
+        };
         here
     };
     here

@@ -386,6 +386,19 @@ fn clocks_advance() {
 }
 
 #[test]
+fn each_thread_has_a_pointer_of_its_own() {
+    let mine = std::ptr::from_ref(&0_u8).cast();
+    assert!(thread_pointer().is_null());
+    set_thread_pointer(mine);
+    let others = std::thread::spawn(|| {
+        let at_first = thread_pointer().addr();
+        set_thread_pointer(std::ptr::without_provenance(8));
+        (at_first, thread_pointer().addr())
+    });
+    assert_eq!((others.join().unwrap(), thread_pointer()), ((0, 8), mine));
+}
+
+#[test]
 fn short_texts_are_copied_from_within_their_page() {
     let page = page_size();
     let mapping = Mapping::new(3 * page).unwrap();
