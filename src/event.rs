@@ -17,6 +17,7 @@ use crate::record::layout::FIRST_SITE;
 use crate::sites::{CachedInterest, Part, Site, Sites};
 use crate::stats::Outcome;
 use crate::template::{self, Template};
+pub use of_site::AHEAD;
 use of_site::{StaticSite, StaticSites, Values};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -225,6 +226,22 @@ impl Events {
         }
         let subject = Subject { is_shared, is_kept: record.is_kept, ..dynamic(&raw, rendered) };
         Ok(give(site, &subject, wanted, record, short))
+    }
+
+    /// Whether static sites may lie in memory when their records come, and not in a cache.
+    #[inline]
+    pub fn has_many_sites(&self) -> bool {
+        self.static_sites.are_many()
+    }
+
+    /// Asks for what the records to come need, of these kinds. See [`StaticSite::prefetch`].
+    #[inline]
+    pub fn prefetch(&self, kinds: [Option<u32>; AHEAD]) {
+        for (ahead, kind) in kinds.into_iter().enumerate() {
+            if let Some(known) = kind.and_then(|kind| self.static_sites.known(kind)) {
+                known.prefetch(ahead);
+            }
+        }
     }
 
     /// The request for backtraces that an ERROR answers; of another record, none.

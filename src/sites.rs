@@ -10,6 +10,7 @@
 
 use crate::backtrace::{REQUESTS, Request};
 use crate::callbacks::{REGISTRY, Registration, Text};
+use crate::os::prefetch;
 use crate::output::{Line, Style};
 use crate::record::decode::RawRecord;
 use crate::static_sites;
@@ -184,6 +185,19 @@ impl Site {
             **line = Line::new(metadata, style, in_message, template);
         }
         line
+    }
+
+    /// Asks for what it points to.
+    #[inline]
+    pub fn prefetch(&self) {
+        prefetch(self.callsite);
+        self.made_line().inspect(|line| prefetch(*line));
+    }
+
+    /// What [`line`](Self::line) returned, if it was called.
+    #[inline]
+    pub fn made_line(&self) -> Option<&Line> {
+        self.line.as_deref()
     }
 
     /// The request for backtraces of its target.

@@ -122,8 +122,8 @@ impl Template {
 
     /// Its parts, in order.
     #[inline]
-    pub fn parts(&self) -> impl Iterator<Item = &Part> {
-        self.parts.iter()
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// Appends the text to `out`; `show` appends the value of a field.

@@ -5,6 +5,7 @@ use super::merge::Horizon;
 use super::scope::Scope;
 use crate::backtrace::Backtrace;
 use crate::delivery::ThreadInfo;
+use crate::event::AHEAD;
 use crate::producers::Slot;
 use crate::record::decode::ticks;
 use crate::ring::{Consumer, LEVELS, Ring};
@@ -154,6 +155,17 @@ impl Lane {
     pub fn peeked(&mut self, len: usize) -> Peeked<'_> {
         let Self { consumer, scope, backtrace, batch, .. } = self;
         Peeked { bytes: consumer.peeked(len), scope, backtrace, batch }
+    }
+
+    /// The kinds of the records behind the one of `len` bytes that was peeked last, as far as they are at hand.
+    #[inline]
+    pub fn kinds_ahead(&self, len: usize) -> [Option<u32>; AHEAD] {
+        let mut distance = len;
+        std::array::from_fn(|_| {
+            let (kind, len) = self.consumer.kind_ahead(distance)?;
+            distance = distance.saturating_add(len);
+            Some(kind)
+        })
     }
 
     /// Whether a part of a batch has been delivered, and not all.

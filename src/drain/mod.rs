@@ -607,6 +607,9 @@ impl Delivery<'_> {
     #[inline]
     fn of_peeked(mut self, lane: &mut Lane, time_ns: u64, len: usize, message: &mut Vec<u8>) -> (Outcome, usize) {
         let to_callbacks = !lane.slot().is_drains_own();
+        if self.events.has_many_sites() {
+            self.events.prefetch(lane.kinds_ahead(len));
+        }
         let Peeked { bytes, scope, backtrace, batch } = lane.peeked(len);
         let (bytes, done) = if kind(bytes) == BATCH {
             match batch.take(bytes, message) {

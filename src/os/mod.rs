@@ -48,6 +48,21 @@ pub fn hardware_counter() -> u64 {
     ticks
 }
 
+/// Has the processor bring a value that will be read soon into the nearest cache, if it knows how.
+#[inline(always)]
+pub fn prefetch<T: ?Sized>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    for offset in (0..size_of_val(value)).step_by(64) {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing, whatever the address; SSE, which every x86-64 processor has.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast::<i8>().wrapping_add(offset)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        _ = value;
+    }
+}
+
 /// The stack pointer of the function that this is written out in. (An address of a variable would do, if that did not keep the
 /// compiler from ending the function with a jump.)
 #[inline(always)]

@@ -3,6 +3,7 @@
 
 use super::format::Encode;
 use crate::delivery::ThreadInfo;
+use crate::os::prefetch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,6 +26,13 @@ pub(super) struct Ends {
 }
 
 impl EndsOfThreads {
+    /// Asks for those of the thread that logged last.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        prefetch(&*self.one.head);
+        prefetch(&*self.one.tail);
+    }
+
     /// The ends of a thread's lines, put together from what all lines have before the thread, behind it and at the end.
     #[inline]
     pub(super) fn of<'c, E: Encode>(

@@ -9,6 +9,7 @@ use super::format::{self, Clock, Encode, json::Json, logfmt::Logfmt, text::Text}
 use super::writer::CAPACITY;
 use super::{Format, Output, Style};
 use crate::delivery::ThreadInfo;
+use crate::os::prefetch;
 use crate::record::decode::{RawText, RawValue};
 use crate::template::{Part, Template, show};
 use std::fmt::Write as _;
@@ -36,6 +37,20 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// Asks for what it points to.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch(&*self.literals);
+        prefetch(&*self.keys);
+        self.ends.prefetch();
+    }
+
+    /// Asks for the texts that [`prefetch`](Self::prefetch) found.
+    #[inline]
+    pub(crate) fn prefetch_texts(&self) {
+        self.literals.iter().chain(&self.keys).for_each(|text| prefetch(&**text));
+    }
+
     /// The line of a callsite whose first field is the message, which has the values of the fields `in_message` and may be
     /// made from a template.
     #[cold]
@@ -227,7 +242,7 @@ fn push_rendered<E: Encode>(
         return any_bad;
     }
     let mut any_bad = false;
-    for (part, literal) in template.parts().zip(literals) {
+    for (part, literal) in template.parts().iter().zip(literals) {
         match part {
             Part::Literal(_) => out.extend_from_slice(literal),
             Part::Field(field) => match &values[*field] {

@@ -120,6 +120,15 @@ impl<R: std::ops::Deref<Target = Ring>> Consumer<R> {
         &self.contiguous()[..len]
     }
 
+    /// Kind and length of the record, or the padding, that begins `distance` bytes behind the peeked one's first; `None`: it does
+    /// not lie in one piece with it, or the snapshot did not see it.
+    #[inline]
+    pub fn kind_ahead(&self, distance: usize) -> Option<(u32, usize)> {
+        let word = self.contiguous().get(distance..)?.first_chunk()?;
+        let word = u64::from_le_bytes(*word);
+        Some(((word >> 32) as u32, word as u32 as usize))
+    }
+
     /// Goes past the record of `len` bytes that [`peek`](Self::peek) returned.
     #[inline]
     pub fn advance(&mut self, len: usize) {

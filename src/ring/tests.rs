@@ -1,7 +1,7 @@
 //! The ring against an oracle that is slow and obvious: a queue of byte vectors, and positions that never wrap.
 
 use super::*;
-use crate::record::layout::HEADER;
+use crate::record::layout::{HEADER, PADDING};
 use crate::sync::{AtomicBool, Ordering};
 use proptest::prelude::*;
 use std::collections::VecDeque;
@@ -87,6 +87,15 @@ impl Oracle {
         self.next += padding + bytes.len() as u128;
         self.padding_read += padding;
         Some(bytes)
+    }
+
+    /// Kind and length of what lies behind the record of `len` bytes that was read last.
+    fn ahead(&self, len: usize) -> Option<(u32, usize)> {
+        let (padding, bytes) =
+            self.records.front().filter(|_| self.seen > 0 && !self.next.is_multiple_of(self.capacity))?;
+        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        assert!(self.next % self.capacity >= len as u128, "records lie in one piece");
+        Some(if *padding > 0 { (PADDING, *padding as usize) } else { (word(4), word(0) as usize) })
     }
 
     fn release(&mut self) {
@@ -347,6 +356,7 @@ impl<'r> Run<'r> {
                     assert_eq!(read, expected.as_deref());
                     let Some(len) = read.map(<[u8]>::len) else { break };
                     assert_eq!(self.consumer.peek().unwrap(), expected.as_deref(), "a second look sees the same");
+                    assert_eq!(self.consumer.kind_ahead(len), self.oracle.ahead(len));
                     self.consumer.advance(len);
                 }
             }
