@@ -608,7 +608,7 @@ impl Delivery<'_> {
     fn of_peeked(mut self, lane: &mut Lane, time_ns: u64, len: usize, message: &mut Vec<u8>) -> (Outcome, usize) {
         let to_callbacks = !lane.slot().is_drains_own();
         if self.events.has_many_sites() {
-            self.events.prefetch(lane.kinds_ahead(len));
+            self.prefetch_behind(lane, len);
         }
         let Peeked { bytes, scope, backtrace, batch } = lane.peeked(len);
         let (bytes, done) = if kind(bytes) == BATCH {
@@ -625,6 +625,12 @@ impl Delivery<'_> {
             self.give_in(scope, backtrace, bytes, time_ns, to_callbacks)
         };
         (outcome, done)
+    }
+
+    /// Asks for what the records behind the peeked one need, which has `len` bytes.
+    #[inline(never)]
+    fn prefetch_behind(&self, lane: &Lane, len: usize) {
+        self.events.prefetch(lane.kinds_ahead(len));
     }
 
     /// Delivers a record inside of what is around it, after the backtrace that it calls for.
