@@ -3,6 +3,7 @@
  * callgrind: those of a machine do not depend on its neighbours. Without arguments it prints the rows and CALLS.
  */
 #include "logfusion.h"
+#include "logfusion_guide.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,12 @@ static void track_log(const char *text) {
 static void track_disabled_log(const char *text) {
     for (int i = 0; i < CALLS; i++) {
         logfusion_log(LOGFUSION_DEBUG, "track", text);
+    }
+}
+
+static void track_guide_log(const char *text) {
+    for (int i = 0; i < CALLS; i++) {
+        logfusion_log_info(text);
     }
 }
 
@@ -88,6 +95,7 @@ int main(int argc, char **argv) {
         {"disabled_statement", track_disabled_statement, 0, LOGFUSION_FORMAT_TEXT},
         {"log", track_log, 0, LOGFUSION_FORMAT_TEXT},
         {"disabled_log", track_disabled_log, 0, LOGFUSION_FORMAT_TEXT},
+        {"guide_log", track_guide_log, 0, LOGFUSION_FORMAT_TEXT},
         {"batch", track_batch, 0, LOGFUSION_FORMAT_TEXT},
         {"span", track_span, 0, LOGFUSION_FORMAT_TEXT},
         {"drain_log_to_text", track_log, 1, LOGFUSION_FORMAT_TEXT},

@@ -175,7 +175,7 @@ unsafe fn push_terminated(batch: &mut BatchWriter<'_>, level: u32, entry: &CEntr
     if may_copy
         // SAFETY: the caller promises a NUL.
         && let Some(text) = unsafe { os::Begun::read(message) }
-        && batch.push_copied(level, |to| text.copy(to))
+        && batch.push_copied(level, text)
     {
         return true;
     }

@@ -2,14 +2,14 @@
 
 use super::errors::fail;
 use super::status::Status;
-use super::{boundary, marked_boundary, text};
+use super::{boundary, marked_boundary, quick, text};
 use crate::callbacks::CField;
 use crate::engine;
 use crate::os;
 use crate::producers::{self, Dropped};
-use crate::record::encode::{COPIED_ROOM, Dynamic, Field, Text, Value, plain_size, write_copied, write_plain};
+use crate::record::encode::{Dynamic, Field, Text, Value, plain_size, write_plain};
 use crate::record::layout::MAX_FIELDS;
-use crate::ring::{MIN_CAPACITY, Mark, Producer, max_record};
+use crate::ring::{Mark, Producer};
 use smallvec::SmallVec;
 use std::ffi::{c_char, c_int};
 
@@ -125,45 +125,26 @@ pub unsafe extern "C" fn logfusion_log(level: c_int, target: *const c_char, mess
     unsafe { log_quickly(level, target, message) }
 }
 
-/// Logs short texts, measured as they are copied, where there is room, in few instructions, and leaves everything else to [`log`],
-/// an ERROR too, for which it would have to wake the drain.
-/// A function of its own, so that a disabled call saves no registers. It calls nothing, but ends with a jump: so it saves few
-/// itself.
+/// Tries a quick push. A function of its own, so that a disabled call saves no registers.
 ///
 /// # Safety
 ///
 /// As [`logfusion_log`]; the level is not above 5.
 #[inline(never)]
 unsafe extern "C" fn log_quickly(level: c_int, target: *const c_char, message: *const c_char) -> c_int {
-    const { assert!(COPIED_ROOM <= max_record(MIN_CAPACITY)) };
     if level > 1
         && !target.is_null()
         && !message.is_null()
         && let Some(producer) = producers::quick(Mark::here())
         // SAFETY: not NULL, so the caller promises NUL-terminated strings.
-        && let (Some(target), Some(message)) = unsafe { (os::Begun::read(target), os::Begun::read(message)) }
-        && let Some(mut reservation) = producer.reserve_fast(COPIED_ROOM)
+        && let Some(target) = unsafe { os::Begun::read(target) }
+        // SAFETY: the same.
+        && let Some(is_due) = unsafe { quick::push(producer, level as u32, target, message) }
     {
-        let ticks = reservation.quick_ticks();
-        let written =
-            write_copied(reservation.bytes(), level as u32, ticks, |to| target.copy(to), |to| message.copy(to));
-        if let Some(size) = written {
-            reservation.shorten(size);
-            return if producers::publish_quickly(reservation) { pushed(level) } else { Status::Ok.code() };
-        }
+        return if is_due { quick::pushed(level) } else { Status::Ok.code() };
     }
     // SAFETY: the caller's promises.
     unsafe { log(level, target, message, Mark::here()) }
-}
-
-/// What is due after a record of this level was pushed quickly.
-#[cold]
-#[inline(never)]
-extern "C" fn pushed(level: c_int) -> c_int {
-    boundary(Status::Internal.code(), || {
-        producers::after_quick(level as u32);
-        Status::Ok.code()
-    })
 }
 
 /// # Safety

@@ -15,6 +15,7 @@ mod filter;
 mod guide;
 mod lifecycle;
 mod log;
+mod quick;
 mod reserve;
 mod sites;
 mod spans;

@@ -2,7 +2,8 @@
 
 use super::errors::fail;
 use super::status::Status;
-use crate::record::encode::Text;
+use crate::os::Begun;
+use crate::record::encode::{CopyText, Text};
 use crate::record::layout::MAX_NAME;
 use std::ffi::{CStr, c_char, c_int};
 
@@ -80,6 +81,13 @@ pub unsafe fn utf8<'a>(function: &str, argument: &str, text: *const c_char) -> R
     // SAFETY: not NULL; the rest is the caller's promise.
     let bytes = unsafe { CStr::from_ptr(text) };
     bytes.to_str().map_err(|error| fail(Status::Utf8, format_args!("{function}: {argument} is not UTF-8: {error}")))
+}
+
+impl CopyText for Begun {
+    #[inline(always)]
+    fn copy<const N: usize>(self, to: &mut [u8; N]) -> Option<usize> {
+        Self::copy(self, to)
+    }
 }
 
 /// The longest beginning of `text` that takes at most `most` bytes.

@@ -3,7 +3,7 @@
 //! What they share is written once: a message of 8 bytes takes 16, where by itself it takes 48 and more. The fewer lines of the
 //! ring a batch writes, the fewer it has to get back from the core that read them last, which is most of what it costs.
 
-use super::encode::{MESSAGE_ROOM, copy_short, write_copied_message, write_message};
+use super::encode::{CopyText, copy_short, write_copied_message, write_message};
 use super::layout::{BATCH, HEADER, MAX_NAME, align8};
 
 /// Most bytes that a batch takes, since its bytes are given back to the thread all at once; longer ones would not be cheaper.
@@ -61,8 +61,8 @@ impl<'o> BatchWriter<'o> {
 
     /// Adds a message whose copy tells how long it is; `false`: there is little room, or it could not be copied.
     #[inline(always)]
-    pub fn push_copied(&mut self, level: u32, copy: impl FnOnce(&mut [u8; MESSAGE_ROOM]) -> Option<usize>) -> bool {
-        let Some(size) = write_copied_message(self.left, level << 24, copy) else { return false };
+    pub fn push_copied(&mut self, level: u32, message: impl CopyText) -> bool {
+        let Some(size) = write_copied_message(self.left, level << 24, message) else { return false };
         self.added(level, size);
         true
     }

@@ -282,6 +282,23 @@ pub const MESSAGE_ROOM: usize = 280;
 /// Room for a record of both.
 pub const COPIED_ROOM: usize = align8(HEADER + 8 + TARGET_ROOM + 4 + MESSAGE_ROOM);
 
+/// A text whose copy tells how long it is.
+pub trait CopyText {
+    /// Copies it, with eight zeros behind it, and returns its length. `None`, and whatever in `to`: it has no room there.
+    fn copy<const N: usize>(self, to: &mut [u8; N]) -> Option<usize>;
+}
+
+/// One that the compiler knows.
+impl CopyText for &'static str {
+    #[inline(always)]
+    fn copy<const N: usize>(self, to: &mut [u8; N]) -> Option<usize> {
+        let (text, rest) = to.split_at_mut_checked(self.len())?;
+        text.copy_from_slice(self.as_bytes());
+        *rest.first_chunk_mut()? = [0; 8];
+        Some(self.len())
+    }
+}
+
 /// Writes what [`write_plain`] writes, into [`COPIED_ROOM`] bytes, of texts whose copies tell how long they are; each has
 /// eight zeros behind it. Returns the record's size, or `None` if one of them could not be copied.
 #[inline(always)]
@@ -289,15 +306,15 @@ pub fn write_copied(
     out: &mut [u8],
     level: u32,
     ticks: u64,
-    copy_target: impl FnOnce(&mut [u8; TARGET_ROOM]) -> Option<usize>,
-    copy_message: impl FnOnce(&mut [u8; MESSAGE_ROOM]) -> Option<usize>,
+    target: impl CopyText,
+    message: impl CopyText,
 ) -> Option<usize> {
     let (counts, body) = out.split_first_chunk_mut::<{ HEADER + 8 }>()?;
     counts[8..16].copy_from_slice(&ticks.to_le_bytes());
-    let target_len = copy_target(body.first_chunk_mut()?)?;
+    let target_len = target.copy::<TARGET_ROOM>(body.first_chunk_mut()?)?;
     counts[16..].copy_from_slice(&(target_len as u64).to_le_bytes());
     let message_out = body.get_mut(align8(target_len + 1)..)?;
-    let size = counts.len() + align8(target_len + 1) + write_copied_message(message_out, 0, copy_message)?;
+    let size = counts.len() + align8(target_len + 1) + write_copied_message(message_out, 0, message)?;
     counts[..4].copy_from_slice(&(size as u32).to_le_bytes());
     counts[4..8].copy_from_slice(&level.to_le_bytes());
     Some(size)
@@ -305,13 +322,9 @@ pub fn write_copied(
 
 /// The same for a message alone, behind a word that holds `above` and its length. Returns what it takes.
 #[inline(always)]
-pub(super) fn write_copied_message(
-    out: &mut [u8],
-    above: u32,
-    copy: impl FnOnce(&mut [u8; MESSAGE_ROOM]) -> Option<usize>,
-) -> Option<usize> {
+pub(super) fn write_copied_message(out: &mut [u8], above: u32, message: impl CopyText) -> Option<usize> {
     let (word, text) = out.split_first_chunk_mut::<4>()?;
-    let len = copy(text.first_chunk_mut()?)?;
+    let len = message.copy::<MESSAGE_ROOM>(text.first_chunk_mut()?)?;
     *word = (above | len as u32).to_le_bytes();
     Some(align8(4 + len + 1))
 }

@@ -3,8 +3,8 @@
 use super::batch::{BatchWriter, MOST, Written};
 use super::decode::{DecodeError, RawRecord, RawText, RawValue, batch, decode, kind, length, ticks};
 use super::encode::{
-    COPIED_ROOM, Dynamic, Field, LEAST, MESSAGE_ROOM, MIN_LIMIT, TARGET_ROOM, Text, TextInPlace, Value, plain_size,
-    write_copied, write_plain,
+    COPIED_ROOM, CopyText, Dynamic, Field, LEAST, MESSAGE_ROOM, MIN_LIMIT, TARGET_ROOM, Text, TextInPlace, Value,
+    plain_size, write_copied, write_plain,
 };
 use super::layout::{BATCH, CALLED, CUT, HEADER, MAX_FIELDS, MAX_NAME, align8};
 use proptest::collection::vec;
@@ -118,11 +118,16 @@ impl Slow {
     }
 }
 
-/// Copies a text as [`crate::os::copy_text`] does, where there is room for all that it may write.
-fn copy<const N: usize>(to: &mut [u8; N], text: &[u8]) -> Option<usize> {
-    to.get_mut(text.len()..text.len() + 24)?[..8].fill(0);
-    to[..text.len()].copy_from_slice(text);
-    Some(text.len())
+/// A text that is copied where there is room for all that [`crate::os::Begun`] may write.
+struct Copied<'a>(&'a [u8]);
+
+impl CopyText for Copied<'_> {
+    fn copy<const N: usize>(self, to: &mut [u8; N]) -> Option<usize> {
+        let Self(text) = self;
+        to.get_mut(text.len()..text.len() + 24)?[..8].fill(0);
+        to[..text.len()].copy_from_slice(text);
+        Some(text.len())
+    }
 }
 
 /// Bytes that text is made of, and bytes that it should not be made of: from a seed, since a strategy a byte is slow.
@@ -272,7 +277,7 @@ proptest! {
 
         let mut room = vec![0xEE; COPIED_ROOM];
         let (target, message) = (&input.target, &input.message.0);
-        let copied = write_copied(&mut room, level, ticks, |to| copy(to, target), |to| copy(to, message));
+        let copied = write_copied(&mut room, level, ticks, Copied(target), Copied(message));
         prop_assert_eq!(copied.is_some(), target.len() <= TARGET_ROOM - 24 && message.len() <= MESSAGE_ROOM - 24);
         if let Some(size) = copied {
             prop_assert_eq!(&room[..size], &bytes[..]);
@@ -294,7 +299,7 @@ proptest! {
             return Ok(());
         };
         let written: Vec<_> = messages.iter().take_while(|(level, message)| {
-            level % 2 == 0 && writer.push_copied(*level, |to| copy(to, message)) || writer.push(*level, message)
+            level % 2 == 0 && writer.push_copied(*level, Copied(message)) || writer.push(*level, message)
         }).collect();
         let levels = written.iter().map(|(level, _)| *level);
         let Some(Written { size, messages: count, severest }) = writer.finish(ticks) else {

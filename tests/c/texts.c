@@ -1,7 +1,8 @@
-/* NUL-terminated texts, which statements, logfusion_log and batches measure as they copy them: each length, at each place, up to
+/* NUL-terminated texts, which statements, log functions and batches measure as they copy them: each length, at each place, up to
  * a page that cannot be read, and into it. */
 #define _GNU_SOURCE
 #include "check.h"
+#include "logfusion_guide.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -36,7 +37,9 @@ static void compare(const logfusion_record *record, void *text) {
 static void each_length_at_each_place(void) {
     static const char *expected;
     uint64_t handle;
+    uint64_t handle_of_guide;
     CHECK_EQ(logfusion_subscribe("texts", LOGFUSION_INFO, compare, &expected, &handle), LOGFUSION_OK);
+    CHECK_EQ(logfusion_subscribe("ffi", LOGFUSION_INFO, compare, &expected, &handle_of_guide), LOGFUSION_OK);
     for (size_t length = 0; length <= LONGEST; length++) {
         for (size_t place = 0; place < PLACES; place++) {
             /* From the beginning of the page, and up to its end: there the NUL is the last byte, or one before. */
@@ -50,6 +53,7 @@ static void each_length_at_each_place(void) {
             LF_INFO("texts", "a text", LF_KV("one", text), LF_KV("number", -7), LF_KV("two", text),
                     LF_KV("last", UINT64_MAX - length));
             CHECK_EQ(logfusion_log(LOGFUSION_INFO, "texts", text), LOGFUSION_OK);
+            logfusion_log_info(text);
             const logfusion_entry entries[] = {
                 logfusion_entry_make(LOGFUSION_INFO, "texts", text), {"texts", 5, text, length, LOGFUSION_INFO, 0},
                 logfusion_entry_make(LOGFUSION_INFO, "texts", text), logfusion_entry_make(LOGFUSION_INFO, "texts", text)};
@@ -57,9 +61,10 @@ static void each_length_at_each_place(void) {
             CHECK_EQ(logfusion_flush(5000), LOGFUSION_OK);
         }
     }
-    CHECK_EQ(seen, 6 * (LONGEST + 1) * PLACES);
+    CHECK_EQ(seen, 7 * (LONGEST + 1) * PLACES);
     CHECK_EQ(right, seen);
     CHECK_EQ(logfusion_unsubscribe(handle, -1), LOGFUSION_OK);
+    CHECK_EQ(logfusion_unsubscribe(handle_of_guide, -1), LOGFUSION_OK);
 }
 
 static void nothing(const logfusion_record *record, void *context) {
@@ -105,8 +110,8 @@ static void texts_that_cannot_be_read(void) {
     CHECK_EQ(sigaction(SIGSEGV, &action, &old_segv), 0);
     CHECK_EQ(sigaction(SIGBUS, &action, &old_bus), 0);
     for (int round = 0; round < 100; round++) {
-        void (*const ways[])(const char *) = {statement, message, target};
-        void (*const log)(const char *) = ways[round % 3];
+        void (*const ways[])(const char *) = {statement, message, target, logfusion_log_info};
+        void (*const log)(const char *) = ways[round % 4];
         CHECK_EQ(after_a_fault(log, page + page_size), 1);
         CHECK(after_a_fault(log, page + page_size - 40) <= 1);
         const uint64_t before = accepted();

@@ -4,7 +4,7 @@ use super::table::{INFO, Unread, emit};
 use crate::c_api::errors::fail;
 use crate::c_api::status::Status;
 use crate::c_api::text::MOST;
-use crate::c_api::{boundary, marked_boundary};
+use crate::c_api::{boundary, marked_boundary, quick};
 use crate::clock;
 use crate::os::HostGuard;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
@@ -75,8 +75,12 @@ impl Shard {
 /// `message` is NULL or a NUL-terminated string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn logfusion_fast_log(level: c_int, message: *const c_char) {
-    marked_boundary((), |mark| {
-        shard().count(|| {
+    shard().count(|| {
+        // SAFETY: the caller's promise.
+        if unsafe { quick::log(level as u32, "ffi_fast", message) } {
+            return;
+        }
+        marked_boundary((), |mark| {
             // SAFETY: the caller's promise.
             if let Some(message) = unsafe { Unread::required("logfusion_fast_log", "message", message) } {
                 emit(mark, super::level(level), "ffi_fast", message, []);

@@ -15,6 +15,8 @@
 //! | `double` | `double` | floating-point number |
 //! | `flag` | `int`, 0 is false | truth value |
 //!
+//! A row of a message alone may end with `quick`: see [`crate::c_api::quick`].
+//!
 //! A row may have two events: `if (condition) => … else => …`; in the condition numbers are numbers. Both names of a
 //! function are written out, so that either can be searched for.
 
@@ -161,7 +163,8 @@ macro_rules! records {
         $prefixed:ident = $plain:ident($($argument:ident: $kind:ident $(or $default:literal)?),*)
             $(if ($condition:expr) => $if_level:ident $if_target:literal ($if_message:expr)
                 { $($if_name:ident = $if_value:ident),* } else)?
-            => $level:ident $target:literal ($message:expr) { $($name:ident = $value:ident),* };
+            => $level:ident $target:literal ($message:expr) { $($name:ident = $value:ident),* }
+            $(, $quick:ident)?;
     )*) => {$(
         #[doc = concat!("See `", stringify!($prefixed), "` in the header.")]
         ///
@@ -170,6 +173,7 @@ macro_rules! records {
         /// Each text is NULL or a NUL-terminated string.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $prefixed($($argument: records!(@c $kind)),*) {
+            $(records!(@$quick $level $target $message);)?
             $crate::c_api::marked_boundary((), |mark| {
                 $(records!(@read $prefixed $argument $kind $($default)?);)*
                 $(if $condition {
@@ -190,6 +194,13 @@ macro_rules! records {
             $plain = $prefixed($($argument: records!(@c $kind)),*);
         }
     )*};
+
+    (@quick $level:ident $target:literal $message:expr) => {
+        // SAFETY: the caller promises NULL or a NUL-terminated string.
+        if unsafe { $crate::c_api::quick::log($crate::c_api::guide::table::$level, $target, $message) } {
+            return;
+        }
+    };
 
     (@c text) => { *const std::ffi::c_char };
     (@c int) => { std::ffi::c_int };
