@@ -3,7 +3,6 @@
  * callgrind: those of a machine do not depend on its neighbours. Without arguments it prints the rows and CALLS.
  */
 #include "logfusion.h"
-#include "logfusion_guide.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /*
  * A handler leaves a log call by siglongjmp, behind each of its instructions in turn (the processor's single step), and the
  * thread goes on: no call after it takes the lost one for a push that is still under way, whichever function each of the
- * two calls, from frames about as deep. A record that is left open is lost alone. A build whose calls take too many instructions steps over some of them.
+ * two calls, from frames about as deep. A record that is left open is lost alone. A build whose calls take too many
+ * instructions steps over some of them.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -36,6 +37,12 @@ static void log_batch(void) {
     };
     logfusion_log_batch(entries, 2);
 }
+static void log_of_guide(void) {
+    logfusion_log_info("a message");
+}
+static void log_fast(void) {
+    logfusion_fast_log(LOGFUSION_INFO, "a message");
+}
 static void log_format(void) {
     logfusion_logf(LOGFUSION_INFO, "jumped", "number %d", 7);
 }
@@ -68,6 +75,7 @@ static const struct {
 } calls[] = {
     {"logfusion_log", log_short},        {"logfusion_log, a long text", log_long}, {"logfusion_log_n", log_n},
     {"logfusion_log_fields", log_fields}, {"logfusion_log_batch", log_batch},       {"logfusion_logf", log_format},
+    {"logfusion_log_info", log_of_guide}, {"logfusion_fast_log", log_fast},
     {"LF_INFO, a text", statement_of_text}, {"LF_INFO, a long text", statement_of_long_text},
     {"LF_INFO", statement},              {"reserve and commit", reserve_and_commit}, {"span", spans},
 };

@@ -2,7 +2,6 @@
  * a page that cannot be read, and into it. */
 #define _GNU_SOURCE
 #include "check.h"
-#include "logfusion_guide.h"
 
 #include <setjmp.h>
 #include <signal.h>
