@@ -2,9 +2,10 @@
 //!
 //! # The first record
 //!
-//! A thread finds its ring through one thread-local pointer to the ring's [`Words`] (and the quick pushes through another, which
-//! may be null). It begins at [`Words::ABSENT`], which has no room, so the first push of a thread lands in the slow function: that starts the engine if need be, takes a ring from the
-//! pool or maps one, and hands it to the drain through a `SegQueue`.
+//! A thread finds its ring through one thread-local pointer to the ring's [`Words`] (and the quick pushes through
+//! another, which may be null). It begins at [`Words::ABSENT`], which has no room, so the first push of a thread lands in
+//! the slow function: that starts the engine if need be, takes a ring from the pool or maps one, and hands it to the
+//! drain through a `SegQueue`.
 //!
 //! # The last record
 //!

@@ -87,8 +87,8 @@ static const char *const targets[] = {"grow::a", "grow::b", "grow::c", "grow::d"
 static void make_sites(void) {
     static const logfusion_site_field fields[] = {{"n", LOGFUSION_TYPE_I64}};
     for (int i = 0; i < MANY_SITES; i++) {
-        const logfusion_site made = {LOGFUSION_SITE_ASK, LOGFUSION_SITE_ABI, LOGFUSION_INFO, i + 1, targets[i % 7], "object {n} was seen",
-                                     __FILE__, "make_sites", fields, 1, &logfusion_module};
+        const logfusion_site made = {LOGFUSION_SITE_ASK, LOGFUSION_SITE_ABI, LOGFUSION_INFO, i + 1, targets[i % 7],
+                                     "object {n} was seen", __FILE__, "make_sites", fields, 1, &logfusion_module};
         sites[i] = made;
     }
 }

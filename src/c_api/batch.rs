@@ -130,15 +130,14 @@ fn push_all<'e>(first: &CEntry, mut left: &'e [CEntry], mut push: impl FnMut(u32
     while let [entry, rest @ ..] = left {
         // One comparison for both: `reserved` is 0.
         let level = u64::from(entry.level as u32) | u64::from(entry.reserved as u32) << 32;
-        let is_simple = entry.target == target && entry.target_length == target_length && !entry.message.is_null();
-        if !is_simple {
+        if entry.target != target || entry.target_length != target_length || entry.message.is_null() {
             break;
         }
-        if level.wrapping_sub(1) < least {
-            if !push(level as u32, entry) {
-                break;
-            }
-        } else if level.wrapping_sub(1) >= 5 {
+        let is_done = match level.wrapping_sub(1) {
+            rank if rank < least => push(level as u32, entry),
+            rank => rank < 5, // nobody wants it
+        };
+        if !is_done {
             break;
         }
         left = rest;

@@ -607,7 +607,7 @@ impl Delivery<'_> {
     #[inline]
     fn of_peeked(mut self, lane: &mut Lane, time_ns: u64, len: usize, message: &mut Vec<u8>) -> (Outcome, usize) {
         let to_callbacks = !lane.slot().is_drains_own();
-        if self.events.has_many_sites() {
+        if self.events.has_many_sites() && !lane.is_within_batch() {
             self.prefetch_behind(lane, len);
         }
         let Peeked { bytes, scope, backtrace, batch } = lane.peeked(len);

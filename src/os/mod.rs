@@ -68,7 +68,11 @@ pub fn prefetch<T: ?Sized>(value: &T) {
 #[inline(always)]
 pub fn stack_pointer() -> usize {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let here = std::ptr::from_ref(&0_u8).addr();
+    let here = {
+        // A variable: the address of a literal would be that of a constant.
+        let here = 0_u8;
+        std::ptr::from_ref(&here).addr()
+    };
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     let here = {
         let here: usize;

@@ -335,12 +335,8 @@ pub(super) fn write_message(out: &mut [u8], word: u32, message: &[u8]) {
     if let Some(last) = out.last_chunk_mut::<8>() {
         *last = [0; 8];
     }
-    if let Some((first, rest)) = out.split_first_chunk_mut()
-        && let Some(text) = rest.get_mut(..message.len())
-    {
-        *first = word.to_le_bytes();
-        copy_short(text, message);
-    }
+    out[..4].copy_from_slice(&word.to_le_bytes());
+    copy_short(&mut out[4..4 + message.len()], message);
 }
 
 /// What a text takes when it is cut to nothing: 8 bytes of text and 8 of full length.

@@ -363,9 +363,9 @@ impl Mark {
     pub fn here() -> Self {
         #[cfg(not(logfusion_loom))]
         let here = crate::os::stack_pointer();
-        // No model has a push inside another.
+        // No model has a push inside another: any place will do.
         #[cfg(logfusion_loom)]
-        let here = std::ptr::from_ref(&0_u8).addr();
+        let here = 1;
         Self(here)
     }
 

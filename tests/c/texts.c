@@ -35,8 +35,7 @@ static void compare(const logfusion_record *record, void *text) {
 
 static void each_length_at_each_place(void) {
     static const char *expected;
-    uint64_t handle;
-    uint64_t handle_of_guide;
+    uint64_t handle, handle_of_guide;
     CHECK_EQ(logfusion_subscribe("texts", LOGFUSION_INFO, compare, &expected, &handle), LOGFUSION_OK);
     CHECK_EQ(logfusion_subscribe("ffi", LOGFUSION_INFO, compare, &expected, &handle_of_guide), LOGFUSION_OK);
     for (size_t length = 0; length <= LONGEST; length++) {
