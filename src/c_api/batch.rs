@@ -8,6 +8,7 @@ use crate::engine;
 use crate::os;
 use crate::producers;
 use crate::record::batch::{BatchWriter, Written};
+use crate::record::encode::Short;
 use crate::record::layout::MAX_NAME;
 use crate::ring::{Mark, Producer};
 use std::ffi::{c_char, c_int};
@@ -112,43 +113,47 @@ unsafe fn fill<'e>(room: &mut [u8], entries: &'e [CEntry], ticks: u64) -> (&'e [
     loop {
         let begin = left.len();
         // SAFETY: the caller's promises.
-        left = unsafe { push_all(first, left, |level, entry| push_sized(&mut batch, level, entry)) };
-        // SAFETY: the same.
-        left = unsafe { push_all(first, left, |level, entry| push_terminated(&mut batch, level, entry, may_copy)) };
+        left = push_all(first, left, |level, entry| unsafe { push_sized(&mut batch, level, entry) });
+        if may_copy {
+            // SAFETY: the same.
+            left = push_all(first, left, |level, entry| unsafe { push_terminated(&mut batch, level, entry) });
+        }
+        if left.len() == begin {
+            // SAFETY: the same.
+            (batch, left) = unsafe { push_long(batch, first, left) };
+        }
         if left.len() == begin {
             return (left, batch.finish(ticks));
         }
     }
 }
 
-/// Pushes the first of the entries that are left, as far as they have the target of `first`, nothing is the matter with them,
-/// and `push` takes them. Returns the other ones.
+/// The level less one of an entry that has the target of `first`, and with which nothing else is the matter; from 5 on it is none.
+#[inline(always)]
+fn rank(first: &CEntry, entry: &CEntry) -> Option<u64> {
+    let is_well =
+        entry.target == { first.target } && entry.target_length == { first.target_length } && !entry.message.is_null();
+    // One comparison for both: `reserved` is 0.
+    let level = u64::from(entry.level as u32) | u64::from(entry.reserved as u32) << 32;
+    is_well.then_some(level.wrapping_sub(1))
+}
+
+/// Pushes the first of the entries that are left, as far as somebody wants them, they have a [`rank`] and `push` takes them.
+/// Returns the other ones.
 #[inline(always)]
 fn push_all<'e>(first: &CEntry, mut left: &'e [CEntry], mut push: impl FnMut(u32, &CEntry) -> bool) -> &'e [CEntry] {
-    let CEntry { target, target_length, .. } = *first;
     let least = engine::least_wanted().into();
-    while let [entry, rest @ ..] = left {
-        // One comparison for both: `reserved` is 0.
-        let level = u64::from(entry.level as u32) | u64::from(entry.reserved as u32) << 32;
-        if entry.target != target || entry.target_length != target_length || entry.message.is_null() {
-            break;
-        }
-        let is_done = match level.wrapping_sub(1) {
-            rank if rank < least => push(level as u32, entry),
-            rank => rank < 5, // nobody wants it
-        };
-        if !is_done {
-            break;
-        }
+    while let [entry, rest @ ..] = left
+        && let Some(rank) = rank(first, entry)
+        && rank < least
+        && push(rank as u32 + 1, entry)
+    {
         left = rest;
     }
     left
 }
 
-/// Messages from this length on are seldom in a batch, and are left to [`log_one`].
-const LONG: usize = 2048;
-
-/// Pushes a message whose length is given; `false`: it is not, or there is no room.
+/// Pushes a short message whose length is given; `false`: it is none, or there is little room.
 ///
 /// # Safety
 ///
@@ -156,32 +161,55 @@ const LONG: usize = 2048;
 #[inline(always)]
 unsafe fn push_sized(batch: &mut BatchWriter<'_>, level: u32, entry: &CEntry) -> bool {
     let length = entry.message_length;
-    // SAFETY: the caller's promise.
-    length < LONG && batch.push(level, unsafe { std::slice::from_raw_parts(entry.message.cast(), length) })
+    length <= Short::MOST
+        // SAFETY: the caller's promise.
+        && batch.push_copied(level, Short(unsafe { std::slice::from_raw_parts(entry.message.cast(), length) }))
 }
 
-/// Pushes a NUL-terminated message; `false`: it is not one, or there is no room.
+/// Pushes a NUL-terminated message; `false`: it is none, it is long, or there is little room.
 ///
 /// # Safety
 ///
 /// As [`push_sized`].
 #[inline(always)]
-unsafe fn push_terminated(batch: &mut BatchWriter<'_>, level: u32, entry: &CEntry, may_copy: bool) -> bool {
-    let message = entry.message;
-    if entry.message_length != text::NUL_TERMINATED {
-        return false;
-    }
-    if may_copy
+unsafe fn push_terminated(batch: &mut BatchWriter<'_>, level: u32, entry: &CEntry) -> bool {
+    entry.message_length == text::NUL_TERMINATED
         // SAFETY: the caller promises a NUL.
-        && let Some(text) = unsafe { os::Begun::read(message) }
-        && batch.push_copied(level, text)
+        && unsafe { os::Begun::read(entry.message) }.is_some_and(|message| batch.push_copied(level, message))
+}
+
+/// Messages from this length on are seldom in a batch, and are left to [`log_one`].
+const LONG: usize = 2048;
+
+/// Pushes the first of the entries that are left, as far as they are not short, and leaves out those that nobody wants. (The batch
+/// is moved: one that others can reach is not kept in registers.)
+///
+/// # Safety
+///
+/// As [`logfusion_log_batch`] for the texts.
+#[inline(never)]
+unsafe fn push_long<'o, 'e>(
+    mut batch: BatchWriter<'o>,
+    first: &CEntry,
+    mut left: &'e [CEntry],
+) -> (BatchWriter<'o>, &'e [CEntry]) {
+    let least = engine::least_wanted().into();
+    while let [entry, rest @ ..] = left
+        && let Some(rank @ ..5) = rank(first, entry)
     {
-        return true;
+        if rank < least {
+            if entry.message_length <= Short::MOST {
+                break; // there is little room
+            }
+            // SAFETY: the caller's promise.
+            let Ok(message) = (unsafe { text::sized(entry.message, entry.message_length, LONG) }) else { break };
+            if message.bytes().len() == LONG || !batch.push(rank as u32 + 1, message.bytes()) {
+                break;
+            }
+        }
+        left = rest;
     }
-    // SAFETY: as before.
-    let length = unsafe { libc::strnlen(message, LONG) };
-    // SAFETY: strnlen counted these bytes.
-    length < LONG && batch.push(level, unsafe { std::slice::from_raw_parts(message.cast(), length) })
+    (batch, left)
 }
 
 /// Logs one entry by itself, which settles whatever is the matter with it. Returns how many were accepted.

@@ -20,6 +20,10 @@ pub struct Begun {
 #[cfg(target_arch = "x86_64")]
 impl Begun {
     const BLOCK: usize = 16;
+    /// Bytes of three blocks.
+    const USUAL: usize = 3 * Self::BLOCK;
+    /// Of pages that are larger, this divides the size.
+    const PAGE: usize = 4096;
 
     /// `None`: it begins less than 16 bytes before the end of a page.
     ///
@@ -28,9 +32,7 @@ impl Begun {
     /// `text` points to a NUL-terminated string, which is read by [`copy`](Self::copy) as well.
     #[inline(always)]
     pub unsafe fn read(text: *const c_char) -> Option<Self> {
-        /// Of pages that are larger, this divides the size.
-        const PAGE: usize = 4096;
-        if text.addr() % PAGE > PAGE - Self::BLOCK {
+        if text.addr() % Self::PAGE > Self::PAGE - Self::BLOCK {
             return None;
         }
         // SAFETY: the text's first byte may be read, and the block is of one page.
@@ -46,8 +48,17 @@ impl Begun {
         // SAFETY: `to` has room for a block.
         let mut nuls = unsafe { store(self.block, to) };
         let mut done = 0;
+        // The usual lengths take no more blocks than they must.
+        if N >= Self::USUAL + SPARE && nuls == 0 && self.text.addr() % Self::PAGE <= Self::PAGE - Self::USUAL {
+            while done < Self::USUAL - Self::BLOCK && nuls == 0 {
+                done += Self::BLOCK;
+                // SAFETY: these bytes are of one page, and the first is the text's: there was no NUL before it. `to` has room for
+                // all of them.
+                nuls = unsafe { store(load(self.text.add(done)), to.add(done)) };
+            }
+        }
         if nuls == 0 {
-            done = Self::BLOCK - self.text.addr() % Self::BLOCK;
+            done += Self::BLOCK - self.text.addr() % Self::BLOCK;
             // SAFETY: the blocks are aligned, so each is of one page, and the first byte of each is the text's: there was no NUL
             // before it. `to` has room for 24 bytes from `N` - 24 on.
             unsafe {

@@ -299,6 +299,28 @@ impl CopyText for &'static str {
     }
 }
 
+/// One that is copied without a call, if it has at most [`MOST`](Self::MOST) bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Short<'t>(pub &'t [u8]);
+
+impl Short<'_> {
+    pub const MOST: usize = 64;
+}
+
+impl CopyText for Short<'_> {
+    #[inline(always)]
+    fn copy<const N: usize>(self, to: &mut [u8; N]) -> Option<usize> {
+        let Self(text) = self;
+        if text.len() > Self::MOST {
+            return None;
+        }
+        let (place, rest) = to.split_at_mut_checked(text.len())?;
+        *rest.first_chunk_mut()? = [0; 8];
+        copy_short(place, text);
+        Some(text.len())
+    }
+}
+
 /// Writes what [`write_plain`] writes, into [`COPIED_ROOM`] bytes, of texts whose copies tell how long they are; each has
 /// eight zeros behind it. Returns the record's size, or `None` if one of them could not be copied.
 #[inline(always)]
