@@ -6,9 +6,9 @@
 //!
 //! # Rests
 //!
-//! 50 µs after a pass that delivered something; then twice as long after each that did not, up to 1.5 ms; and after a second
-//! of silence up to the configured bound (10 ms). In the active second rests of 1.5 ms take 2.6 to 3.9 % of a processor (bare sleeps
-//! 1.9 to 2.3), where those of 1 ms took 4.2 (3.0 to 3.5); a record waits 1.6 ms at p99, and may wait 2.
+//! 50 µs after a pass that delivered something; then twice as long after each that did not, up to 1.6 ms; and after a second
+//! of silence up to the configured bound (10 ms). In the active second rests of 1.6 ms take 2.9 % of a processor (bare sleeps 1.9 to
+//! 2.3), where those of 1 ms took 4.2 (3.0 to 3.5); a record may wait 2 ms.
 //!
 //! # Sleep and wake
 //!
@@ -66,7 +66,7 @@ impl Sleeper {
 }
 
 const SHORTEST: Duration = Duration::from_micros(50);
-const BRISK: Duration = Duration::from_micros(1500);
+const BRISK: Duration = Duration::from_micros(1600);
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// How long the drain rests.
