@@ -132,8 +132,6 @@ static struct span clock_read(void) {
     return cost;
 }
 
-/* ------------------------------------------------------------------------------------------ What the core is doing */
-
 /* An instruction that the compiler can't leave out. */
 #define ADD(number)                                                                                                    \
     number += 1;                                                                                                       \
@@ -447,6 +445,7 @@ static double median(const double *values, int count) {
     return sorted[count / 2];
 }
 
+/* For some 40 us, which is little beside a sample. */
 static double additions(void) { return clocks_and_additions(MANY / 32).wall; }
 
 static void repeat(struct measure *measures, int count, int rounds) {
