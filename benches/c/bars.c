@@ -445,7 +445,7 @@ static double median(const double *values, int count) {
     return sorted[count / 2];
 }
 
-/* For some 40 us, which is little beside a sample. */
+/* For 30 to 45 us: no longer than the shortest sample. */
 static double additions(void) { return clocks_and_additions(MANY / 32).wall; }
 
 static void repeat(struct measure *measures, int count, int rounds) {

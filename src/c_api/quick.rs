@@ -7,7 +7,7 @@ use super::status::Status;
 use crate::engine;
 use crate::os;
 use crate::producers;
-use crate::record::encode::{COPIED_ROOM, CopyText, write_copied};
+use crate::record::encode::{COPIED_ROOM, CopyText, Short, write_copied};
 use crate::ring::{MIN_CAPACITY, Mark, Producer, max_record};
 use std::ffi::{c_char, c_int};
 
@@ -47,7 +47,7 @@ pub unsafe fn log(level: u32, target: &'static str, message: *const c_char) -> b
         && !message.is_null()
         && let Some(producer) = producers::quick(Mark::here())
         // SAFETY: not NULL, so the caller promises a NUL-terminated string.
-        && let Some(is_due) = unsafe { push(producer, level, target, message) }
+        && let Some(is_due) = unsafe { push(producer, level, Short(target.as_bytes()), message) }
     {
         if is_due {
             pushed(level as c_int);

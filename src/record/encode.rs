@@ -288,17 +288,6 @@ pub trait CopyText {
     fn copy<const N: usize>(self, to: &mut [u8; N]) -> Option<usize>;
 }
 
-/// One that the compiler knows.
-impl CopyText for &'static str {
-    #[inline(always)]
-    fn copy<const N: usize>(self, to: &mut [u8; N]) -> Option<usize> {
-        let (text, rest) = to.split_at_mut_checked(self.len())?;
-        text.copy_from_slice(self.as_bytes());
-        *rest.first_chunk_mut()? = [0; 8];
-        Some(self.len())
-    }
-}
-
 /// One that is copied without a call, if it has at most [`MOST`](Self::MOST) bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Short<'t>(pub &'t [u8]);
