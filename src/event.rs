@@ -18,7 +18,7 @@ use crate::sites::{CachedInterest, Part, Site, Sites};
 use crate::stats::Outcome;
 use crate::template::{self, Template};
 pub use of_site::AHEAD;
-use of_site::{StaticSite, StaticSites, Values};
+use of_site::{Rest, StaticSite, StaticSites, Values};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use tracing_core::dispatcher::Dispatch;
@@ -63,38 +63,31 @@ pub struct ShortWay<'o> {
 }
 
 impl ShortWay<'_> {
-    #[inline]
-    fn push<'a>(
-        &mut self,
-        site: &mut Site,
-        record: &Delivered<'_>,
-        message: LineMessage<'_>,
-        values: impl Iterator<Item = RawValue<'a>>,
-    ) -> bool {
-        let Self { lines, output } = self;
-        let template = if let LineMessage::Of(template, _) = message { Some(template) } else { None };
-        let line = site.line(output.style(), template);
-        lines.push(line, record.time_ns, record.thread, message, values) || site.has_bad_names
-    }
-
     /// A record of a static site.
     #[inline]
     fn push_static(&mut self, known: &mut StaticSite, record: &Delivered<'_>) -> Result<bool, DecodeError> {
         let mut values = Values::new();
         known.read(record.bytes, &mut values)?;
-        let StaticSite { site, template, message, .. } = known;
-        let message = match template.literal() {
-            Some(_) => LineMessage::Plain(message.raw()),
-            None => LineMessage::Of(template, &values),
-        };
-        Ok(self.push(site, record, message, values.iter().copied()))
+        let Self { lines, output } = self;
+        let StaticSite { site, rest, .. } = known;
+        let line = site.line(output.style(), Some(&rest.template));
+        let message = || LineMessage::Of(&rest.template);
+        let was_bad = lines.push(line, record.time_ns, record.thread, message, &values);
+        Ok(was_bad || site.has_bad_names)
     }
 
     /// A dynamic record.
     #[inline]
     fn push_dynamic(&mut self, site: &mut Site, raw: &RawRecord<'_>, record: &Delivered<'_>) -> bool {
-        let values = raw.fields.iter().map(|field| field.value);
-        self.push(site, record, LineMessage::Plain(raw.message), values)
+        let Self { lines, output } = self;
+        let line = site.line(output.style(), None);
+        let message = || LineMessage::Plain(raw.message);
+        let mut values = Values::new();
+        for field in raw.fields.iter() {
+            values.push(field.value);
+        }
+        let was_bad = lines.push(line, record.time_ns, record.thread, message, &values);
+        was_bad || site.has_bad_names
     }
 
     /// Before anything else is given to the output, directly or by a callback.
@@ -173,7 +166,7 @@ impl Events {
         let enter = || delivery::enter(record.thread, record.time_ns);
         if kind >= FIRST_SITE {
             let known = static_sites.of(kind, enter)?;
-            let level = known.description.level;
+            let level = known.level;
             if let Some(short) = &mut short
                 && is_for_subscriber_alone(&mut known.site, level, dispatch, record)
             {
@@ -189,17 +182,18 @@ impl Events {
             }
             let known = static_sites.of(kind, enter)?;
             let fields = known.fields(record.bytes)?;
-            let message = match known.template.literal() {
-                Some(_) => Message::new(known.message.raw()),
-                None => Message::render(&known.template, &fields, rendered),
+            let Rest { template, target, message, place, .. } = &*known.rest;
+            let message = match template.literal() {
+                Some(_) => Message::new(message.raw()),
+                None => Message::render(template, &fields, rendered),
             };
             let subject = Subject {
                 level,
                 called: false,
-                target: known.target.raw(),
+                target: target.raw(),
                 message,
                 fields,
-                place: Some(known.place.as_place()),
+                place: Some(place.as_place()),
                 is_shared: false,
                 is_kept: record.is_kept,
                 is_span: false,
@@ -234,12 +228,12 @@ impl Events {
         self.static_sites.are_many()
     }
 
-    /// Asks for what the records to come need, of these kinds. See [`StaticSite::prefetch`].
+    /// Asks for what the records to come need, of these kinds. See [`StaticSites::prefetch`].
     #[inline]
     pub fn prefetch(&self, kinds: [Option<u32>; AHEAD]) {
         for (ahead, kind) in kinds.into_iter().enumerate() {
-            if let Some(known) = kind.and_then(|kind| self.static_sites.known(kind)) {
-                known.prefetch(ahead);
+            if let Some(kind) = kind {
+                self.static_sites.prefetch(kind, ahead);
             }
         }
     }
@@ -250,7 +244,7 @@ impl Events {
             ERROR => self.sites.of(&decode(bytes).ok()?, || ()).0.request(),
             kind if kind >= FIRST_SITE => {
                 let known = self.static_sites.of(kind, || ()).ok()?;
-                if known.description.level == ERROR { known.site.request() } else { None }
+                if known.level == ERROR { known.site.request() } else { None }
             }
             _ => None,
         }

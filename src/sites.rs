@@ -151,7 +151,7 @@ pub struct Site {
     /// The same with the field `backtrace`.
     with_backtrace: Option<&'static RuntimeSite>,
     /// What its lines in our own output have in common.
-    line: Option<Box<Line>>,
+    line: Option<Line>,
 }
 
 /// The name of callsites whose events are those of backtraces: our output takes them whatever its filter says.
@@ -180,24 +180,17 @@ impl Site {
     #[inline]
     pub fn line(&mut self, style: Style, template: Option<&Template>) -> &mut Line {
         let (metadata, in_message) = (self.metadata, self.in_message);
-        let line = self.line.get_or_insert_with(|| Box::new(Line::new(metadata, style, in_message, template)));
+        let line = self.line.get_or_insert_with(|| Line::new(metadata, style, in_message, template));
         if line.style != style {
-            **line = Line::new(metadata, style, in_message, template);
+            *line = Line::new(metadata, style, in_message, template);
         }
         line
     }
 
-    /// Asks for what it points to.
+    /// Asks for what it points to and a record on the short way needs.
     #[inline]
     pub fn prefetch(&self) {
-        prefetch(self.callsite);
-        self.made_line().inspect(|line| prefetch(*line));
-    }
-
-    /// What [`line`](Self::line) returned, if it was called.
-    #[inline]
-    pub fn made_line(&self) -> Option<&Line> {
-        self.line.as_deref()
+        prefetch(&self.callsite.interest);
     }
 
     /// The request for backtraces of its target.

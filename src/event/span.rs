@@ -16,10 +16,10 @@ impl Events {
         if kind >= FIRST_SITE {
             let known = static_sites.of(kind, || ())?;
             let subject = Subject {
-                level: known.description.level,
+                level: known.level,
                 called: false,
-                target: known.target.raw(),
-                message: Message::new(known.message.raw()),
+                target: known.rest.target.raw(),
+                message: Message::new(known.rest.message.raw()),
                 fields: known.fields(bytes)?,
                 place: None,
                 is_shared: false,

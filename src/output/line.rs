@@ -4,12 +4,11 @@
 //! line is put together from what all lines of its callsite have in common, made once ([`Line`]), and its values. A line is
 //! byte for byte what the layer makes of the event (a test compares them); records inside spans take the long way.
 
-use super::ends::{Ends, EndsOfThreads};
+use super::form::{Blank, Forms, MessagePart, Parts, Value};
 use super::format::{self, Clock, Encode, json::Json, logfmt::Logfmt, text::Text};
 use super::writer::CAPACITY;
 use super::{Format, Output, Style};
 use crate::delivery::ThreadInfo;
-use crate::os::prefetch;
 use crate::record::decode::{RawText, RawValue};
 use crate::template::{Part, Template, show};
 use std::fmt::Write as _;
@@ -20,37 +19,11 @@ use tracing_core::Metadata;
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) style: Style,
-    /// Between the time and the thread, or the message where the thread comes last.
-    before: Box<[u8]>,
-    /// From there to the message.
-    between: Box<[u8]>,
-    /// The literal parts of the message, as they are shown; empty for a field.
-    literals: Box<[Box<[u8]>]>,
-    /// Before the value of each field; empty for one that is not shown, since the message has it.
-    keys: Box<[Box<[u8]>]>,
-    /// Whether any field is shown.
-    has_keys: bool,
-    /// After the fields.
-    after: Box<[u8]>,
-    /// What the lines of a thread have in common.
-    ends: EndsOfThreads,
+    forms: Forms,
+    parts: Box<Parts>,
 }
 
 impl Line {
-    /// Asks for what it points to.
-    #[inline]
-    pub(crate) fn prefetch(&self) {
-        prefetch(&*self.literals);
-        prefetch(&*self.keys);
-        self.ends.prefetch();
-    }
-
-    /// Asks for the texts that [`prefetch`](Self::prefetch) found.
-    #[inline]
-    pub(crate) fn prefetch_texts(&self) {
-        self.literals.iter().chain(&self.keys).for_each(|text| prefetch(&**text));
-    }
-
     /// The line of a callsite whose first field is the message, which has the values of the fields `in_message` and may be
     /// made from a template.
     #[cold]
@@ -78,42 +51,38 @@ impl Line {
         E::target_before_message(&mut between, metadata.target());
         E::message_key(&mut between);
         E::place(&mut after, metadata.target(), metadata.file(), metadata.line());
-        let literal = |part: &Part| {
-            let mut shown = Vec::new();
-            if let Part::Literal(text) = part {
+        let part = |part: &Part| match part {
+            Part::Literal(text) => {
+                let mut shown = Vec::new();
                 E::message_part(&mut shown, text);
+                MessagePart::Literal(shown.into())
             }
-            shown.into_boxed_slice()
+            Part::Field(field) => MessagePart::Field(*field as u8),
         };
-        let parts = template.filter(|_| E::MESSAGE_IN_PARTS).into_iter().flat_map(Template::parts);
-        let keys = keys::<E>(metadata, in_message);
-        Self {
-            style,
-            before: before.into(),
-            between: between.into(),
-            literals: parts.map(literal).collect(),
-            has_keys: keys.iter().any(|key| !key.is_empty()),
-            keys,
-            after: after.into(),
-            ends: EndsOfThreads::default(),
-        }
+        let message = match template.filter(|_| E::MESSAGE_IN_PARTS) {
+            Some(template) => template.parts().iter().map(part).collect(),
+            None => Box::from([MessagePart::Whole]),
+        };
+        let (before, between, after) = (before.into(), between.into(), after.into());
+        let parts = Parts { before, between, message, keys: keys::<E>(metadata, in_message), after };
+        Self { style, forms: Forms::default(), parts: Box::new(parts) }
     }
 }
 
 /// The keys of all fields but the message.
-fn keys<E: Encode>(metadata: &'static Metadata<'static>, in_message: u64) -> Box<[Box<[u8]>]> {
+fn keys<E: Encode>(metadata: &'static Metadata<'static>, in_message: u64) -> Box<[Option<Box<[u8]>>]> {
     let fields = metadata.fields();
     // Where it has a key that another field could repeat, it counts as a field.
     let message = E::MESSAGE_APART.then_some(0);
     let key = |(position, name): (usize, &str)| {
         if E::SHOWS_ONCE && in_message >> (position & 63) & 1 == 1 {
-            return Box::default();
+            return None;
         }
         let mut key = vec![E::SEPARATOR];
         let name = format::plain_name(name);
         let suffix = if E::UNIQUE_KEYS { format::suffix(fields, message, E::RESERVED, name, position) } else { None };
         E::key(&mut key, name, suffix);
-        key.into_boxed_slice()
+        Some(key.into_boxed_slice())
     };
     fields.iter().map(|field| field.name()).enumerate().skip(1).map(key).collect()
 }
@@ -123,7 +92,7 @@ pub(crate) enum LineMessage<'a> {
     /// As it was logged.
     Plain(RawText<'a>),
     /// What a template makes of the values.
-    Of(&'a Template, &'a [RawValue<'a>]),
+    Of(&'a Template),
 }
 
 /// Lines on their way to the output.
@@ -132,18 +101,21 @@ pub(crate) struct Lines {
     lines: Vec<u8>,
     clock: Clock,
     scratch: String,
+    /// Of a form; kept for its memory.
+    draft: Vec<u8>,
 }
 
 impl Lines {
-    /// Appends the line of a record. Returns whether a text was not UTF-8.
+    /// Appends the line of a record, whose message is asked for where the line's form has not all of it. Returns whether a text
+    /// was not UTF-8.
     #[inline]
     pub(crate) fn push<'a>(
         &mut self,
         line: &mut Line,
         time_ns: u64,
         thread: &Arc<ThreadInfo>,
-        message: LineMessage<'_>,
-        values: impl Iterator<Item = RawValue<'a>>,
+        message: impl FnMut() -> LineMessage<'a>,
+        values: &[RawValue<'_>],
     ) -> bool {
         match line.style.format {
             Format::Text => self.push_as::<Text>(line, time_ns, thread, message, values),
@@ -158,30 +130,26 @@ impl Lines {
         line: &mut Line,
         time_ns: u64,
         thread: &Arc<ThreadInfo>,
-        message: LineMessage<'_>,
-        values: impl Iterator<Item = RawValue<'a>>,
+        mut message: impl FnMut() -> LineMessage<'a>,
+        values: &[RawValue<'_>],
     ) -> bool {
-        let Self { lines, clock, scratch } = self;
-        let Line { style, before, between, literals, keys, has_keys, after, ends } = line;
-        let Ends { head, tail, .. } = ends.of::<E>(|| [before, between, after], thread);
-        lines.extend_from_slice(if style.color { b"\x1b[2m" } else { E::LINE_BEGIN });
+        let Self { lines, clock, scratch, draft } = self;
+        lines.extend_from_slice(if line.style.color { b"\x1b[2m" } else { E::LINE_BEGIN });
         clock.push(lines, time_ns);
-        lines.extend_from_slice(head);
-        let mut any_bad = match message {
-            LineMessage::Plain(raw) if !raw.is_cut() && E::message_part_if_harmless(lines, raw.bytes) => false,
-            LineMessage::Plain(raw) => push_raw(lines, scratch, raw, E::message_part),
-            LineMessage::Of(template, values) => push_rendered::<E>(lines, scratch, template, literals, values),
-        };
-        lines.extend_from_slice(E::MESSAGE_QUOTE);
-        if *has_keys {
-            for (key, value) in keys.iter().zip(values) {
-                if !key.is_empty() {
-                    lines.extend_from_slice(key);
-                    any_bad |= push_value::<E>(lines, scratch, &value);
-                }
-            }
+        let form = line.forms.of::<E>(&line.parts, thread, draft);
+        let mut any_bad = false;
+        let mut text = &*form.text;
+        for Blank { behind, value } in &form.blanks {
+            let (before, rest) = text.split_at(*behind as usize);
+            text = rest;
+            lines.extend_from_slice(before);
+            any_bad |= match value {
+                Value::InMessage(field) => push_in_message::<E>(lines, scratch, &values[usize::from(*field)]),
+                Value::Field(field) => push_value::<E>(lines, scratch, &values[usize::from(*field)]),
+                Value::Message => push_message::<E>(lines, scratch, message(), values),
+            };
         }
-        lines.extend_from_slice(tail);
+        lines.extend_from_slice(text);
         any_bad
     }
 
@@ -225,41 +193,43 @@ pub(crate) fn push_value<E: Encode>(out: &mut Vec<u8>, scratch: &mut String, val
     false
 }
 
-/// Appends the message that a template makes of values. Returns whether a text was not UTF-8.
+/// Appends a value as a part of the message. Returns whether it is a text that was not UTF-8.
 #[inline]
-fn push_rendered<E: Encode>(
-    out: &mut Vec<u8>,
-    scratch: &mut String,
-    template: &Template,
-    literals: &[Box<[u8]>],
-    values: &[RawValue<'_>],
-) -> bool {
-    if !E::MESSAGE_IN_PARTS {
-        let mut any_bad = false;
-        scratch.clear();
-        template.render(scratch, |out, field| any_bad |= show(out, &values[field]));
-        E::message(out, scratch);
-        return any_bad;
-    }
-    let mut any_bad = false;
-    for (part, literal) in template.parts().iter().zip(literals) {
-        match part {
-            Part::Literal(_) => out.extend_from_slice(literal),
-            Part::Field(field) => match &values[*field] {
-                RawValue::Text(raw) if !raw.is_cut() && E::message_part_if_harmless(out, raw.bytes) => (),
-                RawValue::Text(raw) => any_bad |= push_raw(out, scratch, *raw, E::message_part),
-                RawValue::I64(value) => format::push_int(out, *value),
-                RawValue::U64(value) => format::push_int(out, *value),
-                other => {
-                    scratch.clear();
-                    _ = show(scratch, other);
-                    // Digits, signs and letters.
-                    out.extend_from_slice(scratch.as_bytes());
-                }
-            },
+fn push_in_message<E: Encode>(out: &mut Vec<u8>, scratch: &mut String, value: &RawValue<'_>) -> bool {
+    match value {
+        RawValue::Text(raw) if !raw.is_cut() && E::message_part_if_harmless(out, raw.bytes) => (),
+        RawValue::Text(raw) => return push_raw(out, scratch, *raw, E::message_part),
+        RawValue::I64(value) => format::push_int(out, *value),
+        RawValue::U64(value) => format::push_int(out, *value),
+        other => {
+            scratch.clear();
+            _ = show(scratch, other);
+            // Digits, signs and letters.
+            out.extend_from_slice(scratch.as_bytes());
         }
     }
-    any_bad
+    false
+}
+
+/// Appends a whole message. Returns whether a text was not UTF-8.
+#[inline(always)]
+fn push_message<E: Encode>(
+    out: &mut Vec<u8>,
+    scratch: &mut String,
+    message: LineMessage<'_>,
+    values: &[RawValue<'_>],
+) -> bool {
+    match message {
+        LineMessage::Plain(raw) if !raw.is_cut() && E::message_part_if_harmless(out, raw.bytes) => false,
+        LineMessage::Plain(raw) => push_raw(out, scratch, raw, E::message_part),
+        LineMessage::Of(template) => {
+            let mut any_bad = false;
+            scratch.clear();
+            template.render(scratch, |out, field| any_bad |= show(out, &values[field]));
+            E::message(out, scratch);
+            any_bad
+        }
+    }
 }
 
 /// Appends a text, fit to show. Returns whether it was not UTF-8.

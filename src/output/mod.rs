@@ -11,9 +11,9 @@
 //! After a fork the lock may be held by a thread that the child does not have. So the child does not touch it:
 //! `Output::reopen` leaves the inherited buffer behind and puts a new one, with the file opened anew, in its place.
 
-mod ends;
 pub(crate) mod filter;
 mod filter_file;
+mod form;
 pub(crate) mod format;
 mod layer;
 mod line;
