@@ -71,7 +71,7 @@ impl ShortWay<'_> {
         let Self { lines, output } = self;
         let StaticSite { site, rest, .. } = known;
         let line = site.line(output.style(), Some(&rest.template));
-        let message = || LineMessage::Of(&rest.template);
+        let message = LineMessage::Of(&rest.template);
         let was_bad = lines.push(line, record.time_ns, record.thread, message, &values);
         Ok(was_bad || site.has_bad_names)
     }
@@ -81,7 +81,7 @@ impl ShortWay<'_> {
     fn push_dynamic(&mut self, site: &mut Site, raw: &RawRecord<'_>, record: &Delivered<'_>) -> bool {
         let Self { lines, output } = self;
         let line = site.line(output.style(), None);
-        let message = || LineMessage::Plain(raw.message);
+        let message = LineMessage::Plain(raw.message);
         let mut values = Values::new();
         for field in raw.fields.iter() {
             values.push(field.value);

@@ -18,7 +18,7 @@ use crate::sync::{AtomicU32, Ordering};
 use crate::template::Template;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tracing_core::callsite::{Callsite, Identifier};
 use tracing_core::dispatcher::Dispatch;
 use tracing_core::field::FieldSet;
@@ -89,7 +89,7 @@ pub struct Shape<'a> {
 #[derive(Debug)]
 struct RuntimeSite {
     metadata: OnceLock<Metadata<'static>>,
-    interest: AtomicU32,
+    interest: &'static AtomicU32,
     /// The number of the static site that it stands for; 0: none.
     number: u32,
 }
@@ -98,11 +98,8 @@ impl RuntimeSite {
     /// Makes and registers a callsite; `event` is its name if it is an event's. tracing-core keeps it for ever, so it is
     /// leaked.
     fn leak(shape: &Shape<'_>, event: &'static str) -> &'static Self {
-        let site: &'static Self = Box::leak(Box::new(Self {
-            metadata: OnceLock::new(),
-            interest: AtomicU32::new(CachedInterest::Never as u32),
-            number: shape.number,
-        }));
+        let site: &'static Self =
+            Box::leak(Box::new(Self { metadata: OnceLock::new(), interest: leak_interest(), number: shape.number }));
         let leak = |text: &str| -> &'static str { text.to_owned().leak() };
         let names: &'static [&'static str] = shape.names.iter().map(|name| leak(name)).collect::<Vec<_>>().leak();
         let fields = FieldSet::new(names, Identifier(site));
@@ -114,6 +111,18 @@ impl RuntimeSite {
         tracing_core::callsite::register(site);
         site
     }
+}
+
+/// A word for the interest of a callsite. Sixteen share a line of memory, since the drain reads one for each record.
+fn leak_interest() -> &'static AtomicU32 {
+    static FREE: Mutex<&'static [AtomicU32]> = Mutex::new(&[]);
+    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    if free.is_empty() {
+        *free = Box::leak(Box::new([const { AtomicU32::new(CachedInterest::Never as u32) }; 64]));
+    }
+    let (word, rest) = free.split_first().expect("filled above");
+    *free = rest;
+    word
 }
 
 impl Callsite for RuntimeSite {
@@ -137,7 +146,8 @@ impl Callsite for RuntimeSite {
 /// What the drain keeps for a callsite.
 #[derive(Debug)]
 pub struct Site {
-    callsite: &'static RuntimeSite,
+    /// What tracing has cached for it.
+    interest: &'static AtomicU32,
     /// Level, target and names.
     pub metadata: &'static Metadata<'static>,
     /// A target or a field's name was not UTF-8.
@@ -163,7 +173,7 @@ impl Site {
         let callsite = RuntimeSite::leak(shape, "log");
         let metadata = callsite.metadata.get().expect("set by `leak`");
         Self {
-            callsite,
+            interest: callsite.interest,
             metadata,
             has_bad_names,
             in_message: shape.in_message,
@@ -190,7 +200,8 @@ impl Site {
     /// Asks for what it points to and a record on the short way needs.
     #[inline]
     pub fn prefetch(&self) {
-        prefetch(&self.callsite.interest);
+        prefetch(self.interest);
+        self.line.as_ref().inspect(|line| line.prefetch());
     }
 
     /// The request for backtraces of its target.
@@ -221,7 +232,7 @@ impl Site {
     /// Whether anybody wants its events.
     #[inline]
     pub fn interest(&self) -> CachedInterest {
-        match self.callsite.interest.load(Ordering::Relaxed) {
+        match self.interest.load(Ordering::Relaxed) {
             0 => CachedInterest::Never,
             2 => CachedInterest::Always,
             _ => CachedInterest::Sometimes,

@@ -105,6 +105,11 @@ impl Template {
         template
     }
 
+    /// One that is the text as it stands.
+    pub fn plain(text: &str) -> Self {
+        Self { parts: vec![Part::Literal(text.into())], fault: None }
+    }
+
     /// The text, where no field is in it.
     pub fn literal(&self) -> Option<&str> {
         match &*self.parts {

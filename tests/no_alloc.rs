@@ -214,11 +214,13 @@ fn nothing_allocates_in_steady_state() {
     });
 
     // The drain.
+    let most: [Field; 32] = std::array::from_fn(|_| Field::text(c"field", "text"));
     let records = |count: usize| {
         for number in 0..count {
-            let status = match number % 3 {
+            let status = match number % 4 {
                 0 => log(INFO, c"drain", c"a message of some thirty-five bytes"),
                 1 => log_fields(WARN, c"drain", c"with fields", &fields),
+                2 => log_fields(WARN, c"drain", c"with as many as may be", &most),
                 _ => log_batch(&batch[..10]) as i32 - 10,
             };
             assert_eq!(status, OK);
@@ -237,7 +239,7 @@ fn nothing_allocates_in_steady_state() {
     while windows.last() != Some(&0) && windows.len() < 5 {
         let delivered = stats().counts.delivered;
         let before = drains_count();
-        records(26_000);
+        records(31_000);
         windows.push(drains_count() - before);
         assert!(stats().counts.delivered - delivered >= 100_000);
     }

@@ -4,7 +4,7 @@
 //! line is put together from what all lines of its callsite have in common, made once ([`Line`]), and its values. A line is
 //! byte for byte what the layer makes of the event (a test compares them); records inside spans take the long way.
 
-use super::form::{Blank, Forms, MessagePart, Parts, Value};
+use super::form::{Blank, Fill, Forms, MessagePart, Parts};
 use super::format::{self, Clock, Encode, json::Json, logfmt::Logfmt, text::Text};
 use super::writer::CAPACITY;
 use super::{Format, Output, Style};
@@ -24,6 +24,12 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// Asks for what lies elsewhere in memory.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        self.forms.prefetch();
+    }
+
     /// The line of a callsite whose first field is the message, which has the values of the fields `in_message` and may be
     /// made from a template.
     #[cold]
@@ -51,17 +57,19 @@ impl Line {
         E::target_before_message(&mut between, metadata.target());
         E::message_key(&mut between);
         E::place(&mut after, metadata.target(), metadata.file(), metadata.line());
+        let literal = |text: &str| {
+            let mut shown = Vec::new();
+            E::message_part(&mut shown, text);
+            MessagePart::Literal(shown.into())
+        };
         let part = |part: &Part| match part {
-            Part::Literal(text) => {
-                let mut shown = Vec::new();
-                E::message_part(&mut shown, text);
-                MessagePart::Literal(shown.into())
-            }
+            Part::Literal(text) => literal(text),
             Part::Field(field) => MessagePart::Field(*field as u8),
         };
-        let message = match template.filter(|_| E::MESSAGE_IN_PARTS) {
-            Some(template) => template.parts().iter().map(part).collect(),
-            None => Box::from([MessagePart::Whole]),
+        let message = match (template, template.and_then(Template::literal)) {
+            (_, Some(text)) => Box::from([literal(text)]),
+            (Some(template), _) if E::MESSAGE_IN_PARTS => template.parts().iter().map(part).collect(),
+            _ => Box::from([MessagePart::Whole]),
         };
         let (before, between, after) = (before.into(), between.into(), after.into());
         let parts = Parts { before, between, message, keys: keys::<E>(metadata, in_message), after };
@@ -88,6 +96,7 @@ fn keys<E: Encode>(metadata: &'static Metadata<'static>, in_message: u64) -> Box
 }
 
 /// The message of a line.
+#[derive(Clone, Copy)]
 pub(crate) enum LineMessage<'a> {
     /// As it was logged.
     Plain(RawText<'a>),
@@ -106,31 +115,44 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Appends the line of a record, whose message is asked for where the line's form has not all of it. Returns whether a text
-    /// was not UTF-8.
+    /// Appends the line of a record, with all its values, whose message is asked for where the line's form has not all of it.
+    /// Returns whether a text was not UTF-8.
     #[inline]
-    pub(crate) fn push<'a>(
+    pub(crate) fn push(
         &mut self,
         line: &mut Line,
         time_ns: u64,
         thread: &Arc<ThreadInfo>,
-        message: impl FnMut() -> LineMessage<'a>,
+        message: LineMessage<'_>,
         values: &[RawValue<'_>],
     ) -> bool {
         match line.style.format {
             Format::Text => self.push_as::<Text>(line, time_ns, thread, message, values),
-            Format::Logfmt => self.push_as::<Logfmt>(line, time_ns, thread, message, values),
-            Format::Json => self.push_as::<Json>(line, time_ns, thread, message, values),
+            Format::Logfmt => self.push_shared::<Logfmt>(line, time_ns, thread, message, values),
+            Format::Json => self.push_shared::<Json>(line, time_ns, thread, message, values),
         }
     }
 
-    #[inline]
-    fn push_as<'a, E: Encode>(
+    /// Once for all kinds of records: text alone is worth the bytes of a copy for each.
+    #[inline(never)]
+    fn push_shared<E: Encode>(
         &mut self,
         line: &mut Line,
         time_ns: u64,
         thread: &Arc<ThreadInfo>,
-        mut message: impl FnMut() -> LineMessage<'a>,
+        message: LineMessage<'_>,
+        values: &[RawValue<'_>],
+    ) -> bool {
+        self.push_as::<E>(line, time_ns, thread, message, values)
+    }
+
+    #[inline(always)]
+    fn push_as<E: Encode>(
+        &mut self,
+        line: &mut Line,
+        time_ns: u64,
+        thread: &Arc<ThreadInfo>,
+        message: LineMessage<'_>,
         values: &[RawValue<'_>],
     ) -> bool {
         let Self { lines, clock, scratch, draft } = self;
@@ -139,14 +161,14 @@ impl Lines {
         let form = line.forms.of::<E>(&line.parts, thread, draft);
         let mut any_bad = false;
         let mut text = &*form.text;
-        for Blank { behind, value } in &form.blanks {
-            let (before, rest) = text.split_at(*behind as usize);
+        for Blank { len_before, fill } in &form.blanks {
+            let (before, rest) = text.split_at(*len_before as usize);
             text = rest;
             lines.extend_from_slice(before);
-            any_bad |= match value {
-                Value::InMessage(field) => push_in_message::<E>(lines, scratch, &values[usize::from(*field)]),
-                Value::Field(field) => push_value::<E>(lines, scratch, &values[usize::from(*field)]),
-                Value::Message => push_message::<E>(lines, scratch, message(), values),
+            any_bad |= match fill {
+                Fill::InMessage(field) => push_in_message::<E>(lines, scratch, &values[usize::from(*field)]),
+                Fill::Field(field) => push_value::<E>(lines, scratch, &values[usize::from(*field)]),
+                Fill::Message => push_message::<E>(lines, scratch, message, values),
             };
         }
         lines.extend_from_slice(text);
@@ -223,6 +245,7 @@ fn push_message<E: Encode>(
         LineMessage::Plain(raw) if !raw.is_cut() && E::message_part_if_harmless(out, raw.bytes) => false,
         LineMessage::Plain(raw) => push_raw(out, scratch, raw, E::message_part),
         LineMessage::Of(template) => {
+            debug_assert!(!E::MESSAGE_IN_PARTS, "the form has it in parts");
             let mut any_bad = false;
             scratch.clear();
             template.render(scratch, |out, field| any_bad |= show(out, &values[field]));

@@ -470,7 +470,7 @@ fn lines_name_their_threads() {
         let text = RawText { bytes: b"text", full: 4, terminated: b"text" };
         let order = [0, 1, 2, 1, 0, 3, 3, 2];
         for thread in order {
-            lines.push(&mut line, 1, &threads[thread], || LineMessage::Plain(text), &[]);
+            lines.push(&mut line, 1, &threads[thread], LineMessage::Plain(text), &[]);
         }
         lines.hand_over(&fixture.output);
         for (line, thread) in fixture.written().lines().zip(order) {
@@ -519,7 +519,7 @@ proptest! {
             let info = delivery::with_current(|delivery| delivery.thread().clone()).unwrap();
             let mut lines = Lines::default();
             let mut line = Line::new(metadata, fixture.output.style(), in_message, None);
-            lines.push(&mut line, time_ns, &info, || LineMessage::Plain(raw_message), &raw);
+            lines.push(&mut line, time_ns, &info, LineMessage::Plain(raw_message), &raw);
             lines.hand_over(&fixture.output);
             let both = fixture.written();
             prop_assert_eq!(&both[by_layer.len()..], by_layer.as_str());
@@ -547,7 +547,7 @@ proptest! {
             let info = delivery::with_current(|delivery| delivery.thread().clone()).unwrap();
             let mut lines = Lines::default();
             let mut line = Line::new(metadata, fixture.output.style(), template.fields(), Some(&template));
-            lines.push(&mut line, 1, &info, || LineMessage::Of(&template), &raw);
+            lines.push(&mut line, 1, &info, LineMessage::Of(&template), &raw);
             lines.hand_over(&fixture.output);
             let both = fixture.written();
             prop_assert_eq!(&both[by_layer.len()..], by_layer.as_str());
