@@ -1,8 +1,9 @@
 /*
  * costs SCRATCH_DIRECTORY [--check]: what grows, what is seldom, and what an idle engine takes. benches/c/bars.c has the calls.
  *
- * Each row is a figure and its bar. Results are checked first (the ledger, what callbacks saw); times fail nothing. With
- * --check the checks alone count, and everything is done a few times.
+ * Each row is a figure and its bar: the median of 21 rounds or more, where nothing else is said; what is compared is measured in turn.
+ * Results are checked first (the ledger, what callbacks saw); times fail nothing. With --check the checks alone count, and
+ * everything is done a few times.
  */
 #define _GNU_SOURCE
 #include "logfusion.h"
@@ -25,7 +26,8 @@
         }                                                                                                              \
     } while (0)
 
-static int is_check, missed;
+enum { ROUNDS = 21 };
+static int is_check, missed, rounds;
 static const char *directory;
 
 static double clock_ns(clockid_t clock) {
@@ -107,7 +109,7 @@ static void log_at(logfusion_site *site, int number) {
 
 /* CPU time of the others (the drain thread) for each record of one producer at a million a second, over `count` sites. */
 static double drain_cost(int count) {
-    const int records = is_check ? 20000 : 500000;
+    const int records = is_check ? 20000 : 100000;
     CHECK(logfusion_flush(-1) == LOGFUSION_OK);
     const uint64_t before = ledger().delivered;
     const double process = clock_ns(CLOCK_PROCESS_CPUTIME_ID), mine = clock_ns(CLOCK_THREAD_CPUTIME_ID), began = now();
@@ -125,8 +127,7 @@ static double drain_cost(int count) {
 }
 
 static double median_drain_cost(int count) {
-    double costs[7];
-    const int rounds = is_check ? 1 : 7;
+    double costs[ROUNDS];
     for (int round = 0; round < rounds; round++) {
         costs[round] = drain_cost(count);
     }
@@ -150,28 +151,34 @@ static void nothing(const logfusion_record *record, void *context) {
 static void growth(void) {
     start("growth.log", 64 << 10, LOGFUSION_OVERFLOW_BLOCK);
     make_sites();
-    /* What is compared with is measured before and, where that is possible, again afterwards: the machine changes its pace. */
+    double ratios[ROUNDS];
+    for (int round = 0; round < rounds; round++) {
+        uint64_t handles[MANY_SUBSCRIPTIONS];
+        const double without = drain_cost(10);
+        for (int i = 0; i < MANY_SUBSCRIPTIONS; i++) {
+            char target[32];
+            snprintf(target, sizeof target, "other::%d", i);
+            CHECK(logfusion_subscribe(target, LOGFUSION_INFO, nothing, NULL, &handles[i]) == LOGFUSION_OK);
+        }
+        ratios[round] = drain_cost(10) / without;
+        for (int i = 0; i < MANY_SUBSCRIPTIONS; i++) {
+            CHECK(logfusion_unsubscribe(handles[i], -1) == LOGFUSION_OK);
+        }
+    }
+    row("drain, 64 subscriptions on other targets, against none", at(ratios, rounds, 0.5), "x", 1.1, 0);
+
+    /* Sites and rings that are there stay: what is compared with is measured before, and of rings again afterwards. */
     double before = median_drain_cost(10), with;
-
-    uint64_t handles[MANY_SUBSCRIPTIONS];
-    for (int i = 0; i < MANY_SUBSCRIPTIONS; i++) {
-        char target[32];
-        snprintf(target, sizeof target, "other::%d", i);
-        CHECK(logfusion_subscribe(target, LOGFUSION_INFO, nothing, NULL, &handles[i]) == LOGFUSION_OK);
-    }
-    with = median_drain_cost(10);
-    for (int i = 0; i < MANY_SUBSCRIPTIONS; i++) {
-        CHECK(logfusion_unsubscribe(handles[i], -1) == LOGFUSION_OK);
-    }
-    double after = median_drain_cost(10);
-    row("drain, 64 subscriptions on other targets, against none", 2 * with / (before + after), "x", 1.1, 0);
-
     for (int i = 0; i < MANY_SITES; i++) {
         log_at(&sites[i], i);
     }
     with = median_drain_cost(10);
-    row("drain, 10,000 sites registered, against 10", with / after, "x", 1.1, 0);
-    row("drain, 10,000 sites that all log in turn, against 10", median_drain_cost(MANY_SITES) / with, "x", 1.1, 0);
+    row("drain, 10,000 sites registered, against 10", with / before, "x", 1.1, 0);
+    for (int round = 0; round < rounds; round++) {
+        const double few = drain_cost(10);
+        ratios[round] = drain_cost(MANY_SITES) / few;
+    }
+    row("drain, 10,000 sites that all log in turn, against 10", at(ratios, rounds, 0.5), "x", 1.1, 0);
 
     const int rings = is_check ? 50 : MANY_RINGS;
     static pthread_t threads[MANY_RINGS];
@@ -190,7 +197,7 @@ static void growth(void) {
     for (int i = 0; i < rings; i++) {
         pthread_join(threads[i], NULL);
     }
-    after = median_drain_cost(10);
+    const double after = median_drain_cost(10);
     row("drain, 1,000 registered idle rings, against 1", 2 * with / (before + after), "x", 1.5, 0);
     logfusion_shutdown();
 }
@@ -198,7 +205,6 @@ static void growth(void) {
 /* ----------------------------------------------------------------------------------------------- Several producers */
 
 static int is_over;
-static double produce_for = 2e9;
 
 static void *produce(void *counter) {
     uint64_t count = 0;
@@ -210,7 +216,7 @@ static void *produce(void *counter) {
     return NULL;
 }
 
-static double rate_of(int producers, double *fairness) {
+static double rate_of(int producers, long ms, double *fairness) {
     pthread_t threads[4];
     uint64_t counts[4] = {0}, least = UINT64_MAX, most = 0, sum = 0;
     const uint64_t before = ledger().delivered;
@@ -219,7 +225,7 @@ static double rate_of(int producers, double *fairness) {
     for (int i = 0; i < producers; i++) {
         CHECK(pthread_create(&threads[i], NULL, produce, &counts[i]) == 0);
     }
-    rest_us((long)(produce_for / 1e3));
+    rest_us(ms * 1000);
     __atomic_store_n(&is_over, 1, __ATOMIC_RELAXED);
     for (int i = 0; i < producers; i++) {
         pthread_join(threads[i], NULL);
@@ -235,13 +241,15 @@ static double rate_of(int producers, double *fairness) {
 }
 
 static void producers(void) {
-    double fairness;
-    produce_for = is_check ? 0.1e9 : 2e9;
+    double fairness, ratios[ROUNDS];
     start("produce.log", 0, LOGFUSION_OVERFLOW_BLOCK);
-    const double one = rate_of(1, &fairness);
-    const double four = rate_of(4, &fairness);
-    row("4 producers to a file, total, against 1", four / one, "x", 0.9, 1);
-    row("4 producers, least against most delivered", fairness, "", 0.8, 1);
+    for (int round = 0; round < rounds; round++) {
+        const double one = rate_of(1, is_check ? 50 : 200, &fairness);
+        ratios[round] = rate_of(4, is_check ? 50 : 200, &fairness) / one;
+    }
+    row("4 producers to a file, total, against 1", at(ratios, rounds, 0.5), "x", 0.9, 1);
+    rate_of(4, is_check ? 50 : 2000, &fairness);
+    row("4 producers for 2 s, least against most delivered, once", fairness, "", 0.8, 1);
     logfusion_shutdown();
 }
 
@@ -284,7 +292,7 @@ static void seldom(void) {
         pthread_t thread;
         CHECK(pthread_create(&thread, NULL, first_record, &times[i]) == 0 && pthread_join(thread, NULL) == 0);
     }
-    row("a thread's first record, median", at(times, threads, 0.5) / 1e3, "us", 300, 0);
+    row("a thread's first record", at(times, threads, 0.5) / 1e3, "us", 300, 0);
 
     make_sites();
     for (int i = 0; i < 1001; i++) {
@@ -292,16 +300,14 @@ static void seldom(void) {
         CHECK(logfusion_site_ask(&sites[i]) >= LOGFUSION_SITE_FIRST);
         times[i] = now() - began;
     }
-    row("a site's first use, median", at(times, 1001, 0.5) / 1e3, "us", 5, 0);
+    row("a site's first use", at(times, 1001, 0.5) / 1e3, "us", 5, 0);
 
-    double ratio, ratios[5];
-    const int rounds = is_check ? 1 : 5;
+    double ratios[ROUNDS];
     for (int i = 0; i < rounds; i++) {
         pthread_t thread;
-        CHECK(pthread_create(&thread, NULL, laps, &ratio) == 0 && pthread_join(thread, NULL) == 0);
-        ratios[i] = ratio;
+        CHECK(pthread_create(&thread, NULL, laps, &ratios[i]) == 0 && pthread_join(thread, NULL) == 0);
     }
-    row("first lap of a ring, against later ones, median", at(ratios, rounds, 0.5), "x", 1.3, 0);
+    row("first lap of a ring, against later ones", at(ratios, rounds, 0.5), "x", 1.3, 0);
 
     for (int i = 0; i < MANY_SITES; i++) {
         logfusion_site_ask(&sites[i]);
@@ -327,7 +333,7 @@ static void seldom(void) {
         }
         waitpid(child, NULL, 0);
     }
-    row("a fork with empty rings, the parent's pause, median", at(times, forks, 0.5) / 1e6, "ms", 5, 0);
+    row("a fork with empty rings, the parent's pause", at(times, forks, 0.5) / 1e6, "ms", 5, 0);
 
     const int stops = is_check ? 2 : 51;
     for (int i = 0; i < stops; i++) {
@@ -356,16 +362,15 @@ static double worst_call(int logs, long calls) {
 
 static void worst(void) {
     const long calls = is_check ? 100000 : 10000000;
-    double with[3], without[3];
+    double with[ROUNDS], without[ROUNDS];
     start("none", 0, LOGFUSION_OVERFLOW_DROP);
     uint64_t handle;
     CHECK(logfusion_subscribe("worst", LOGFUSION_INFO, nothing, NULL, &handle) == LOGFUSION_OK);
     LF_INFO("worst", "the first");
-    for (int i = 0; i < (is_check ? 1 : 3); i++) {
+    for (int i = 0; i < rounds; i++) {
         without[i] = worst_call(0, 3 * calls); /* as long in time */
         with[i] = worst_call(1, calls);
     }
-    const int rounds = is_check ? 1 : 3;
     row("worst call in 10 million, against an empty loop's worst step", at(with, rounds, 0.5) / at(without, rounds, 0.5), "x", 1, 0);
     CHECK(logfusion_unsubscribe(handle, -1) == LOGFUSION_OK);
     logfusion_shutdown();
@@ -415,8 +420,7 @@ static double manual_cost(int threads, uint64_t budget_us) {
 }
 
 static void manual(void) {
-    double one[21], budgeted[21], lockstep[21];
-    const int rounds = is_check ? 1 : 21;
+    double one[ROUNDS], budgeted[ROUNDS], lockstep[ROUNDS];
     logfusion_config config = LOGFUSION_CONFIG_INIT;
     config.output = "/dev/null";
     config.drain = LOGFUSION_DRAIN_MANUAL;
@@ -470,6 +474,9 @@ static long resident_kib(void) {
     return resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+/* What the drain rests at most in the second after a record, in us. */
+enum { ACTIVE_REST_US = 1600 };
+
 static void idle(void) {
     pthread_t threads[3];
     double times[200];
@@ -482,9 +489,17 @@ static void idle(void) {
         CHECK(pthread_create(&threads[i], NULL, idle_thread, NULL) == 0);
     }
     pthread_barrier_wait(&all_there);
-    row("processor, 4 rings, in the second after a record", cpu_share(is_check ? 10000 : 900000), "%", 3, 0);
-    rest_us(is_check ? 1000 : 500000);
-    row("processor, 4 rings, after a second of silence", cpu_share(is_check ? 10000 : 3000000), "%", 0.8, 0);
+    double active[5], silent[5];
+    const int shares = is_check ? 1 : 5;
+    for (int i = 0; i < shares; i++) {
+        LF_INFO("idle", "after a silence");
+        CHECK(logfusion_flush(-1) == LOGFUSION_OK);
+        active[i] = cpu_share(is_check ? 10000 : 900000);
+        rest_us(is_check ? 1000 : 500000);
+        silent[i] = cpu_share(is_check ? 10000 : 1000000);
+    }
+    row("processor, 4 rings, in the second after a record, median of 5", at(active, shares, 0.5), "%", 3, 0);
+    row("processor, 4 rings, after a second of silence, median of 5", at(silent, shares, 0.5), "%", 0.8, 0);
 
     uint64_t handle;
     CHECK(logfusion_subscribe("idle", LOGFUSION_INFO, note, NULL, &handle) == LOGFUSION_OK);
@@ -494,12 +509,23 @@ static void idle(void) {
         times[i] = latency();
     }
     row("a record after silence, to its delivery, worst of 20", at(times, silences, 1) / 1e6, "ms", 12, 0);
+    double delivered[ROUNDS], slept[ROUNDS];
     const int actives = is_check ? 2 : 200;
-    for (int i = 0; i < actives; i++) {
-        rest_us(1000 + 3700 * i % 5000);
-        times[i] = latency();
+    for (int round = 0; round < rounds; round++) {
+        for (int i = 0; i < actives; i++) {
+            rest_us(1000 + 3700 * i % 5000);
+            times[i] = latency();
+        }
+        delivered[round] = at(times, actives, 0.99);
+        for (int i = 0; i < actives; i++) {
+            const double began = now();
+            rest_us(ACTIVE_REST_US);
+            times[i] = now() - began;
+        }
+        slept[round] = at(times, actives, 0.99);
     }
-    row("a record in the active second, to its delivery, p99", at(times, actives, 0.99) / 1e6, "ms", 2, 0);
+    row("a record in the active second, to its delivery, p99 of 200", at(delivered, rounds, 0.5) / 1e6, "ms", 2, 0);
+    printf("%-64s | %9.3g ms\n", "a bare sleep as long as the drain's in that second, p99 of 200", at(slept, rounds, 0.5) / 1e6);
     CHECK(logfusion_unsubscribe(handle, -1) == LOGFUSION_OK);
     pthread_barrier_wait(&all_there);
     for (int i = 0; i < 3; i++) {
@@ -515,6 +541,7 @@ int main(int argc, char **argv) {
     }
     directory = argv[1];
     is_check = argc == 3;
+    rounds = is_check ? 1 : ROUNDS;
     extern char **environ;
     for (char **variable = environ; *variable != NULL;) {
         if (strncmp(*variable, "LOGFUSION_", 10) == 0 || strncmp(*variable, "RUST_LOG=", 9) == 0) {

@@ -6,7 +6,7 @@
 
 `run` calls both. RESULTS of the first has one JSON object a line: {"peer": …, "what": …, "values": […]}; of the second it is
 what benches/c/costs.c prints. They are kept as results-* beside this file, so that the charts can be made again. Figures
-are medians of all rounds; of the spaced calls, the best repeat's.
+are medians of all runs; of all spaced calls, the best repeat's. What the quiet samples have comes first, where there is it.
 """
 
 import json
@@ -16,14 +16,25 @@ import sys
 
 OURS = "logfusion"
 BLUE, GREY, DARK, LIGHT = "#2563eb", "#9ca3af", "#111827", "#e5e7eb"
+QUIET = 1.15  # as in cpp/bench.hpp
 PALETTE = ["#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2", "#be185d", "#4d7c0f"]
 
 
 def load(path):
-    results = {}
+    """By peer and by what was measured, the values of each run. A run that met no quiet moment has no quiet samples."""
+    runs = []  # (peer, {what: values}); no peer runs twice in a row
     for line in pathlib.Path(path).read_text().splitlines():
         row = json.loads(line)
-        results.setdefault(row["peer"], {}).setdefault(row["what"], []).append(row["values"])
+        if not runs or runs[-1][0] != row["peer"]:
+            runs.append((row["peer"], {}))
+        runs[-1][1][row["what"]] = row["values"]
+    least = min(run["additions"][0] for _, run in runs)
+    results = {}
+    for peer, run in runs:
+        was_quiet = run["additions"][0] <= QUIET * least
+        for what, values in run.items():
+            if was_quiet or not what.endswith(" quiet"):
+                results.setdefault(peer, {}).setdefault(what, []).append(values)
     return results
 
 
@@ -35,6 +46,18 @@ def best_spaced(runs):
     """Of each percentile the best repeat's: the noise of a machine with neighbours has two modes."""
     repeats = [run[at : at + 3] for run in runs for at in range(0, len(run), 3)]
     return [min(repeat[index] for repeat in repeats) for index in range(3)]
+
+
+def calls(result, what):
+    """What a call takes, in ns: at each share that was measured, of the quiet samples (None: too few) and of all."""
+    of_all = best_spaced(result[what]) if what == "spaced" else [median_of(result[what])]
+    quiet = result.get(what + " quiet")
+    of_quiet = [statistics.median(column) for column in list(zip(*quiet))[:-1]] if quiet else [None] * len(of_all)
+    return list(zip(of_quiet, of_all))
+
+
+def preferred(quiet, of_all):
+    return of_all if quiet is None else quiet
 
 
 # ---- SVG
@@ -126,11 +149,11 @@ def put(docs, marker, lines):
 
 def compare(results, docs):
     clock = median_of(results[OURS]["clock"])
-    names = sorted(results, key=lambda name: (not name.startswith(OURS), median_of(results[name]["numbers"])))
+    names = sorted(results, key=lambda name: (not name.startswith(OURS), preferred(*calls(results[name], "numbers")[0])))
     rows = []
     best = {}
 
-    def cell(name, what, value, shown, less_is_better=True):
+    def cell(what, value, shown, less_is_better=True):
         known = best.setdefault(what, value)
         if value < known if less_is_better else value > known:
             best[what] = value
@@ -138,16 +161,14 @@ def compare(results, docs):
 
     for name in names:
         result = results[name]
-        numbers, text = median_of(result["numbers"]) / clock, median_of(result["text"]) / clock
-        spaced = best_spaced(result["spaced"])
-        cells = [
-            cell(name, "numbers", numbers, f"{numbers:.2f}"),
-            cell(name, "text", text, f"{text:.2f}"),
-            *(cell(name, f"p{index}", value, f"{value:,.0f}") for index, value in enumerate(spaced)),
-        ]
+        cells = []
+        for what, unit, digits in (("numbers", clock, 2), ("text", clock, 2), ("spaced", 1, 0)):
+            for index, (quiet, of_all) in enumerate(calls(result, what)):
+                show = lambda value: "–" if value is None else f"{value / unit:,.{digits}f}"
+                cells.append(cell(what + str(index), preferred(quiet, of_all), f"{show(quiet)} ({show(of_all)})"))
         if "file" in result:
             rate = median_of(result["file"]) / 1e6
-            cells.append(cell(name, "file", rate, f"{rate:.2f}", less_is_better=False))
+            cells.append(cell("file", rate, f"{rate:.2f}", less_is_better=False))
         else:
             cells.append(("file", None, "–"))
         rows.append((name, cells))
@@ -159,10 +180,11 @@ def compare(results, docs):
     for name, cells in rows:
         shown = [f"**{text}**" if value == best[what] else text for what, value, text in cells]
         lines.append(f"| {name} | " + " | ".join(shown) + " |")
-    lines += ["", f"Bold: the best of the column. One clock read: {clock:.2f} ns."]
+    lines += ["", f"Calls: of the samples around which the core worked for the program alone, and (of all). Bold: the best of the column. "
+              f"One clock read: {clock:.2f} ns."]
     put(docs, "compare", lines)
 
-    tight = [(name, median_of(results[name]["text"]) / clock) for name in names]
+    tight = [(name, preferred(*calls(results[name], "text")[0]) / clock) for name in names]
     bars(docs / "tight.svg", "A call in a tight loop, int + int + 35 bytes, in clock reads (log scale)",
          sorted(tight, key=lambda row: row[1]), "", log=True)
     files = [(name, median_of(results[name]["file"]) / 1e6) for name in names if "file" in results[name]]

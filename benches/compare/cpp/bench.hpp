@@ -2,11 +2,15 @@
 // a record of each shape, and how it waits until everything is in the file; `measure` does the rest and prints one JSON
 // object a line. rust/src/lib.rs is the same in Rust.
 //
-// numbers   int + int + double, bursts of BURST calls into an empty queue; ns a call, a value for each round
+// numbers   int + int + double, bursts of BURST calls into an empty queue, less the empty loop; ns a call, the median
 // text      the same with int + int + 35 bytes of text
 // spaced    20 calls of `numbers`, then a pause of 200 us, 10,000 times: the time of the 20, over 20, less that of an empty
 //           loop; [p50, p99, p99.9] for each repeat, and the histogram of the repeat with the least p99
 // file      records of `text` a second, from the first call to the last byte written, none lost; a value for each round
+//
+// A machine may have neighbours: see benches/c/bars.c, which says how the quiet samples of the first three are found. `… quiet` is
+// the same of those alone, all repeats together, and how many they are; `additions` the least that the additions took, by which
+// charts.py sees whether this program met a quiet moment at all.
 #ifndef BENCH_HPP
 #define BENCH_HPP
 
@@ -25,7 +29,9 @@
 
 namespace bench {
 
-constexpr int BURST = 4000, ROUNDS = 31, SPACED = 10000, CALLS = 20, REPEATS = 5, FILE_RECORDS = 500000, FILE_ROUNDS = 5;
+constexpr int BURST = 1000, ROUNDS = 101, SPACED = 10000, CALLS = 20, REPEATS = 2, FILE_RECORDS = 500000,
+              FILE_ROUNDS = 7, LEAST_QUIET = 21;
+constexpr double QUIET = 1.15;
 constexpr const char *TEXT = "player 142 joined, 37 ms round trip";
 static_assert(sizeof "player 142 joined, 37 ms round trip" == 36);
 
@@ -67,8 +73,16 @@ inline std::vector<double> clock_reads() {
     return reads;
 }
 
-inline double at(std::vector<double> &sorted, double share) {
+inline double at(const std::vector<double> &sorted, double share) {
     return sorted[static_cast<std::size_t>(static_cast<double>(sorted.size() - 1) * share)];
+}
+
+inline std::vector<double> at(const std::vector<double> &sorted, const std::vector<double> &shares) {
+    std::vector<double> values;
+    for (const double share : shares) {
+        values.push_back(at(sorted, share));
+    }
+    return values;
 }
 
 inline long lines_of(const char *path) {
@@ -85,6 +99,67 @@ inline long lines_of(const char *path) {
     return lines;
 }
 
+// An instruction that the compiler can't leave out.
+inline void add(std::uint64_t &number) {
+    number += 1;
+    __asm__ volatile("" : "+r"(number));
+}
+
+// A clock read and a hundred additions, four at a time, `count` times: ns for each. Where the core works for another program as well,
+// they take up to 1.6 times as long.
+inline double additions(int count) {
+    std::uint64_t a = 0, b = 0, c = 0, d = 0, sum = 0;
+    const double began = now_ns();
+    for (int i = 0; i < count; i++) {
+        sum += __rdtsc();
+#pragma GCC unroll 25
+        for (int j = 0; j < 25; j++) {
+            add(a), add(b), add(c), add(d);
+        }
+    }
+    const double took = now_ns() - began;
+    __asm__ volatile("" ::"r"(sum));
+    return took / count;
+}
+
+// Times, and what the additions took around each, or behind.
+struct samples {
+    std::vector<double> times, around;
+
+    void add(double time, double beside) {
+        times.push_back(time);
+        around.push_back(beside);
+    }
+    std::vector<double> sorted() const {
+        std::vector<double> all = times;
+        std::sort(all.begin(), all.end());
+        return all;
+    }
+    double least() const { return *std::min_element(around.begin(), around.end()); }
+    // Those around which the additions took as little as ever, sorted; empty: too few.
+    std::vector<double> quiet() const {
+        std::vector<double> found;
+        const double most = QUIET * least();
+        for (std::size_t i = 0; i < times.size(); i++) {
+            if (around[i] <= most) {
+                found.push_back(times[i]);
+            }
+        }
+        std::sort(found.begin(), found.end());
+        return found.size() < LEAST_QUIET ? std::vector<double>() : found;
+    }
+};
+
+// What the quiet samples have at these shares, and how many they are.
+inline void print_quiet(const char *name, const char *what, const samples &all, const std::vector<double> &shares) {
+    const std::vector<double> quiet = all.quiet();
+    if (!quiet.empty()) {
+        std::vector<double> values = at(quiet, shares);
+        values.push_back(static_cast<double>(quiet.size()));
+        print(name, (std::string(what) + " quiet").c_str(), values);
+    }
+}
+
 template <class F>
 double burst(F &&call) {
     const double began = now_ns();
@@ -96,21 +171,22 @@ double burst(F &&call) {
 }
 
 template <class F>
-std::vector<double> spaced(F &&call, double ns_a_tick) {
-    std::vector<double> times;
-    times.reserve(SPACED);
-    for (int i = 0; i < SPACED; i++) {
+samples spaced(int count, F &&call, double ns_a_tick) {
+    samples all;
+    all.times.reserve(static_cast<std::size_t>(count));
+    all.around.reserve(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; i++) {
         const std::uint64_t began = __rdtsc();
         for (int j = 0; j < CALLS; j++) {
             call(j);
             __asm__ __volatile__("" ::: "memory");
         }
-        times.push_back(static_cast<double>(__rdtsc() - began) * ns_a_tick / CALLS);
+        const double time = static_cast<double>(__rdtsc() - began) * ns_a_tick / CALLS;
+        all.add(time, additions(200)); // behind: before it, they would warm what the pause has cooled
         timespec rest{0, 200000};
         nanosleep(&rest, nullptr);
     }
-    std::sort(times.begin(), times.end());
-    return times;
+    return all;
 }
 
 // `flush` returns when everything that was logged is in the file `path`, whose lines are counted at the end, but for `extra`
@@ -122,41 +198,51 @@ int measure(const char *name, const char *path, Numbers &&numbers, Text &&text, 
     const auto nothing = [](int) {};
     print(name, "clock", clock_reads());
 
-    std::vector<double> with_numbers, with_text, empty;
+    const auto timed = [&](samples &all, auto &call) {
+        flush();
+        const double before = additions(600);
+        const double time = burst(call);
+        const double after = additions(600);
+        all.add(time - burst(nothing), std::max(before, after));
+        logged += BURST;
+    };
+    samples with_numbers, with_text;
     for (int round = 0; round < ROUNDS + 2; round++) {
-        flush();
-        const double first = burst(numbers);
-        flush();
-        const double second = burst(text);
-        const double loop = burst(nothing);
-        logged += 2 * BURST;
-        if (round >= 2) { // the first rounds make rings and sites
-            with_numbers.push_back(first - loop);
-            with_text.push_back(second - loop);
+        timed(with_numbers, numbers);
+        timed(with_text, text);
+        if (round == 1) { // the first rounds make rings and sites
+            with_numbers = with_text = {};
         }
     }
     flush();
-    print(name, "numbers", with_numbers);
-    print(name, "text", with_text);
+    const std::vector<double> half{0.5}, tails{0.5, 0.99, 0.999};
+    print(name, "numbers", at(with_numbers.sorted(), half));
+    print_quiet(name, "numbers", with_numbers, half);
+    print(name, "text", at(with_text.sorted(), half));
+    print_quiet(name, "text", with_text, half);
 
+    const double least = at(spaced(SPACED / 10, nothing, ns_a_tick).sorted(), 0.5);
     std::vector<double> percentiles, best;
+    samples all;
     for (int repeat = 0; repeat < REPEATS; repeat++) {
-        std::vector<double> idle = spaced(nothing, ns_a_tick);
-        std::vector<double> times = spaced(numbers, ns_a_tick);
+        samples one = spaced(SPACED, numbers, ns_a_tick);
         logged += static_cast<long>(SPACED) * CALLS;
         flush();
-        const double least = at(idle, 0.5);
-        for (double &time : times) {
-            time = std::max(time - least, 0.1);
+        for (std::size_t i = 0; i < one.times.size(); i++) {
+            one.times[i] = std::max(one.times[i] - least, 0.1);
+            all.add(one.times[i], one.around[i]);
         }
-        for (const double share : {0.5, 0.99, 0.999}) {
-            percentiles.push_back(at(times, share));
+        const std::vector<double> times = one.sorted();
+        for (const double value : at(times, tails)) {
+            percentiles.push_back(value);
         }
         if (best.empty() || at(times, 0.99) < at(best, 0.99)) {
             best = times;
         }
     }
     print(name, "spaced", percentiles);
+    print_quiet(name, "spaced", all, tails);
+    print(name, "additions", {std::min({with_numbers.least(), with_text.least(), all.least()})});
     std::vector<double> histogram(60); // ten buckets a decade, from 0.1 ns
     for (const double time : best) {
         const int bucket = static_cast<int>((std::log10(time) + 1) * 10);

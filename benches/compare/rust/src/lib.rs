@@ -6,13 +6,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-const BURST: i32 = 4000;
-const ROUNDS: usize = 31;
+const BURST: i32 = 1000;
+const ROUNDS: usize = 101;
 const SPACED: usize = 10_000;
 const CALLS: i32 = 20;
-const REPEATS: usize = 5;
+const REPEATS: usize = 2;
 const FILE_RECORDS: i32 = 500_000;
-const FILE_ROUNDS: usize = 5;
+const FILE_ROUNDS: usize = 7;
+const LEAST_QUIET: usize = 21;
+const QUIET: f64 = 1.15;
+const TAILS: [f64; 3] = [0.5, 0.99, 0.999];
 
 /// 35 bytes.
 pub const TEXT: &str = "player 142 joined, 37 ms round trip";
@@ -66,6 +69,68 @@ impl Tail {
     }
 }
 
+/// An instruction that the compiler can't leave out.
+fn add(number: &mut u64) {
+    // SAFETY: it adds, and does nothing else.
+    unsafe { core::arch::asm!("add {0}, 1", inout(reg) *number, options(nomem, nostack)) };
+}
+
+/// A clock read and a hundred additions, so many times: ns for each.
+fn additions(count: i32) -> f64 {
+    let (mut numbers, mut sum) = ([0_u64; 4], 0_u64);
+    let began = Instant::now();
+    for _ in 0..count {
+        sum = sum.wrapping_add(ticks());
+        let [a, b, c, d] = &mut numbers;
+        macro_rules! twenty {
+            ($($n:literal)*) => { $(_ = $n; add(a); add(b); add(c); add(d);)* };
+        }
+        twenty!(1 2 3 4 5);
+        twenty!(1 2 3 4 5);
+        twenty!(1 2 3 4 5);
+        twenty!(1 2 3 4 5);
+        twenty!(1 2 3 4 5);
+    }
+    let took = began.elapsed().as_nanos() as f64;
+    black_box((sum, numbers));
+    took / f64::from(count)
+}
+
+/// Times, and what the additions took around each, or behind.
+#[derive(Default)]
+struct Samples(Vec<(f64, f64)>);
+
+impl Samples {
+    fn sorted(&self) -> Vec<f64> {
+        sorted(self.0.iter().map(|(time, _)| *time))
+    }
+
+    fn least(&self) -> f64 {
+        self.0.iter().map(|(_, around)| *around).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Those around which the additions took as little as ever.
+    fn quiet(&self) -> Vec<f64> {
+        let most = QUIET * self.least();
+        sorted(self.0.iter().filter(|(_, around)| *around <= most).map(|(time, _)| *time))
+    }
+
+    fn print_quiet(&self, name: &str, what: &str, shares: &[f64]) {
+        let quiet = self.quiet();
+        if quiet.len() >= LEAST_QUIET {
+            let count = quiet.len() as f64;
+            let values: Vec<f64> = shares.iter().map(|share| at(&quiet, *share)).chain([count]).collect();
+            print(name, &format!("{what} quiet"), &values);
+        }
+    }
+}
+
+fn sorted(times: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut times: Vec<f64> = times.collect();
+    times.sort_by(f64::total_cmp);
+    times
+}
+
 fn burst(mut call: impl FnMut(i32)) -> f64 {
     let began = Instant::now();
     for i in 0..BURST {
@@ -74,20 +139,18 @@ fn burst(mut call: impl FnMut(i32)) -> f64 {
     began.elapsed().as_nanos() as f64 / f64::from(BURST)
 }
 
-fn spaced(mut call: impl FnMut(i32), ns_a_tick: f64) -> Vec<f64> {
-    let mut times: Vec<f64> = (0..SPACED)
-        .map(|_| {
-            let began = ticks();
-            for i in 0..CALLS {
-                call(black_box(i));
-            }
-            let time = (ticks() - began) as f64 * ns_a_tick / f64::from(CALLS);
-            std::thread::sleep(Duration::from_micros(200));
-            time
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times
+fn spaced(count: usize, mut call: impl FnMut(i32), ns_a_tick: f64) -> Samples {
+    let one = |_| {
+        let began = ticks();
+        for i in 0..CALLS {
+            call(black_box(i));
+        }
+        let time = (ticks() - began) as f64 * ns_a_tick / f64::from(CALLS);
+        let behind = additions(200);
+        std::thread::sleep(Duration::from_micros(200));
+        (time, behind)
+    };
+    Samples((0..count).map(one).collect())
 }
 
 fn at(sorted: &[f64], share: f64) -> f64 {
@@ -108,38 +171,44 @@ pub fn measure(name: &str, path: &Path, mut numbers: impl FnMut(i32), mut text: 
         tail.wait_for(logged);
     };
     let ns_a_tick = tick_ns();
-    let (mut with_numbers, mut with_text) = (Vec::new(), Vec::new());
+    let (mut with_numbers, mut with_text) = (Samples::default(), Samples::default());
     for round in 0..ROUNDS + 2 {
-        settle(logged);
-        let first = burst(&mut numbers);
-        logged += BURST as u64;
-        settle(logged);
-        let second = burst(&mut text);
-        logged += BURST as u64;
-        let empty = burst(|i| _ = black_box(i));
-        if round >= 2 {
-            with_numbers.push(first - empty);
-            with_text.push(second - empty);
+        let calls: [(&mut Samples, &mut dyn FnMut() -> f64); 2] =
+            [(&mut with_numbers, &mut || burst(&mut numbers)), (&mut with_text, &mut || burst(&mut text))];
+        for (samples, burst_of) in calls {
+            settle(logged);
+            let before = additions(600);
+            let time = burst_of();
+            let around = before.max(additions(600));
+            logged += BURST as u64;
+            if round >= 2 {
+                samples.0.push((time - burst(|i| _ = black_box(i)), around));
+            }
         }
     }
     settle(logged);
-    print(name, "numbers", &with_numbers);
-    print(name, "text", &with_text);
+    for (samples, what) in [(&with_numbers, "numbers"), (&with_text, "text")] {
+        print(name, what, &[at(&samples.sorted(), 0.5)]);
+        samples.print_quiet(name, what, &[0.5]);
+    }
 
-    let (mut percentiles, mut best) = (Vec::new(), Vec::<f64>::new());
+    let least = at(&spaced(SPACED / 10, |i| _ = black_box(i), ns_a_tick).sorted(), 0.5);
+    let (mut percentiles, mut best, mut all) = (Vec::new(), Vec::<f64>::new(), Samples::default());
     for _ in 0..REPEATS {
-        let idle = spaced(|i| _ = black_box(i), ns_a_tick);
-        let mut times = spaced(&mut numbers, ns_a_tick);
+        let Samples(mut one) = spaced(SPACED, &mut numbers, ns_a_tick);
         logged += SPACED as u64 * CALLS as u64;
         settle(logged);
-        let least = at(&idle, 0.5);
-        times.iter_mut().for_each(|time| *time = (*time - least).max(0.1));
-        percentiles.extend([0.5, 0.99, 0.999].map(|share| at(&times, share)));
+        one.iter_mut().for_each(|(time, _)| *time = (*time - least).max(0.1));
+        all.0.extend(&one);
+        let times = Samples(one).sorted();
+        percentiles.extend(TAILS.map(|share| at(&times, share)));
         if best.is_empty() || at(&times, 0.99) < at(&best, 0.99) {
             best = times;
         }
     }
     print(name, "spaced", &percentiles);
+    all.print_quiet(name, "spaced", &TAILS);
+    print(name, "additions", &[[with_numbers.least(), with_text.least(), all.least()].into_iter().fold(f64::INFINITY, f64::min)]);
     let mut histogram = [0.0; 60];
     for time in best {
         histogram[(((time.log10() + 1.0) * 10.0) as usize).min(59)] += 1.0;
