@@ -9,9 +9,9 @@ use crate::memory;
 use crate::os;
 use crate::producers;
 use crate::rate::Rate;
-use crate::record::encode::{Dynamic, Field, OfSite, Text, Value};
+use crate::record::encode::{Dynamic, Field, OfSite, Text, Value, size_of_words, write_words};
 use crate::record::layout::{FIRST_SITE, MAX_FIELDS, Type};
-use crate::ring::{Mark, Words};
+use crate::ring::{Mark, Producer, Words};
 use crate::static_sites::{self, CALL, Description, OFF};
 use crate::sync::AtomicU32;
 use smallvec::SmallVec;
@@ -107,6 +107,17 @@ impl CSite {
             // SAFETY: the caller's promise.
             all.push(unsafe { value(field.type_(), &*values.add(index)) });
         }
+    }
+
+    /// How many values it has, if none is a text.
+    ///
+    /// # Safety
+    ///
+    /// As [`fields`](Self::fields).
+    unsafe fn words(&self) -> Option<usize> {
+        // SAFETY: the caller's promise.
+        let fields = unsafe { self.fields() };
+        fields.iter().all(|field| field.type_ != Type::Text as c_int).then_some(fields.len())
     }
 
     /// Its target, its message and its fields, for a record that carries everything itself.
@@ -228,27 +239,47 @@ pub unsafe extern "C" fn logfusion_site_push(
             fail(Status::Null, format_args!("{NAME}: site is NULL"));
             return;
         };
-        let mut all = Values::new();
-        // SAFETY: the caller's promises.
-        unsafe { site.read(values, &mut all) };
         let producer = producers::current(Mark::of_statement(mark.addr()));
-        let level = site.level();
         let number = word & !CALL;
-        let limit = producer.max_record();
-        if number >= FIRST_SITE {
-            let record = OfSite::measure(number, &mut all, limit);
-            _ = producers::push(producer, level, record.size(), |out, ticks| record.write(out, ticks));
-        } else {
-            // SAFETY: the site is one of the macros.
-            let (target, message, mut pairs) = unsafe { site.pairs(&all) };
-            let record = Dynamic::measure(level, target, Text::new(message), &mut pairs, limit).templated();
-            _ = producers::push(producer, level, record.size(), |out, ticks| record.write(out, ticks));
+        // SAFETY: the caller's promises.
+        match unsafe { site.words() } {
+            Some(count) if number >= FIRST_SITE => {
+                // SAFETY: the caller's promise: so many values.
+                let words = (0..count).map(|index| unsafe { (*values.add(index)).word });
+                let write = |out: &mut [u8], ticks| write_words(out, number, ticks, words);
+                _ = producers::push(producer, site.level(), size_of_words(count), write);
+            }
+            // SAFETY: the caller's promises.
+            _ => unsafe { push_any(producer, site, number, values) },
         }
         if let Some(words) = producers::quick_words().filter(|_| !here.is_null()) {
             // SAFETY: not NULL, and the caller promises that it is writable.
             unsafe { here.write(words) };
         }
     })
+}
+
+/// Pushes a record whose values may be texts, or that carries everything itself. Apart: a statement comes here twice a lap of its
+/// ring, and most of what that costs is fetching instructions that were not needed since.
+///
+/// # Safety
+///
+/// As [`logfusion_site_push`].
+#[inline(never)]
+unsafe fn push_any(producer: Producer<'static>, site: &CSite, number: u32, values: *const CSiteValue) {
+    let (level, limit) = (site.level(), producer.max_record());
+    let mut all = Values::new();
+    // SAFETY: the caller's promises.
+    unsafe { site.read(values, &mut all) };
+    if number >= FIRST_SITE {
+        let record = OfSite::measure(number, &mut all, limit);
+        _ = producers::push(producer, level, record.size(), |out, ticks| record.write(out, ticks));
+    } else {
+        // SAFETY: the site is one of the macros.
+        let (target, message, mut pairs) = unsafe { site.pairs(&all) };
+        let record = Dynamic::measure(level, target, Text::new(message), &mut pairs, limit).templated();
+        _ = producers::push(producer, level, record.size(), |out, ticks| record.write(out, ticks));
+    }
 }
 
 /// # Safety

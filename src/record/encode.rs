@@ -237,6 +237,22 @@ impl<'a, 'f> OfSite<'a, 'f> {
     }
 }
 
+/// Bytes that a record of a static site takes whose values are so many words, and no text.
+pub fn size_of_words(count: usize) -> usize {
+    HEADER + 8 * count
+}
+
+/// Writes such a record, which is all of `out`.
+#[inline]
+pub fn write_words(out: &mut [u8], kind: u32, ticks: u64, words: impl Iterator<Item = u64>) {
+    let size = out.len();
+    let mut out = Cursor { out };
+    out.u64(size as u64 | u64::from(kind) << 32);
+    out.u64(ticks);
+    words.for_each(|word| out.u64(word));
+    debug_assert!(out.out.is_empty(), "a record was measured and written differently");
+}
+
 /// Bytes of an envelope in front of what it holds: the header, and a place.
 pub const ENVELOPE: usize = HEADER + 8;
 

@@ -264,6 +264,50 @@ static void filters_reach_the_statements(void) {
     CHECK_EQ(logfusion_flush(5000), LOGFUSION_OK);
 }
 
+/* Records of the words of `number`, or of a text, as they arrive. */
+static void in_order(const logfusion_record *record, void *context) {
+    const int64_t number = (*(int64_t *)context)++;
+    const logfusion_field *const fields = record->fields;
+    if (number % 2 == 0) {
+        CHECK_EQ(record->field_count, 5);
+        CHECK_EQ(fields[0].value.i64, -number);
+        CHECK(fields[1].value.u64 == UINT64_MAX - (uint64_t)number && fields[2].value.f64 == (double)number / 2);
+        CHECK_EQ(fields[3].value.boolean, number % 3 == 0);
+        CHECK(fields[4].value.pointer == (const void *)(uintptr_t)number);
+    } else {
+        char expected[24];
+        snprintf(expected, sizeof expected, "%d", (int)number);
+        CHECK_EQ(fields[0].value.i64, number);
+        CHECK(strcmp(fields[1].value.text.data, expected) == 0);
+    }
+}
+
+/* The library pushes where a lap of the ring is half over, and over: of a megabyte some five times here. */
+static void laps_of_the_ring(void) {
+    enum { RECORDS = 50000 };
+    int64_t arrived = 0;
+    uint64_t handle = 0;
+    char number[24];
+    CHECK_EQ(logfusion_set_filter("info,laps=off"), LOGFUSION_OK);
+    CHECK_EQ(logfusion_subscribe("laps", LOGFUSION_INFO, in_order, &arrived, &handle), LOGFUSION_OK);
+    for (int i = 0; i < RECORDS; i++) {
+        if (i % 2 == 0) {
+            LF_INFO("laps", "words", LF_KV("a", -i), LF_KV("b", UINT64_MAX - (uint64_t)i), LF_KV("c", (double)i / 2),
+                    LF_KV("d", (bool)(i % 3 == 0)), LF_KV("e", (const int *)(uintptr_t)i));
+        } else {
+            snprintf(number, sizeof number, "%d", i);
+            LF_INFO("laps", "text", LF_KV("a", i), LF_KV("b", number));
+        }
+        if (i % 4096 == 0) {
+            CHECK_EQ(logfusion_flush(5000), LOGFUSION_OK);
+        }
+    }
+    CHECK_EQ(logfusion_flush(5000), LOGFUSION_OK);
+    CHECK_EQ(arrived, RECORDS);
+    CHECK_EQ(logfusion_unsubscribe(handle, 5000), LOGFUSION_OK);
+    CHECK_EQ(logfusion_set_filter("info"), LOGFUSION_OK);
+}
+
 static void after_a_stop(const char *directory) {
     logfusion_shutdown();
     start(directory, "second.json", "warn");
@@ -284,6 +328,7 @@ int main(int argc, char **argv) {
     what_is_seldom();
     rate_says_what_it_left_out();
     filters_reach_the_statements();
+    laps_of_the_ring();
     check_ledger(1);
     after_a_stop(directory);
     logfusion_shutdown();
