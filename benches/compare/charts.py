@@ -49,11 +49,9 @@ def best_spaced(runs):
 
 
 def calls(result, what):
-    """What a call takes, in ns: at each share that was measured, of the quiet samples (None: too few) and of all."""
-    of_all = best_spaced(result[what]) if what == "spaced" else [median_of(result[what])]
+    """What a call takes in a tight loop, in ns: of the quiet samples (None: too few), and of all."""
     quiet = result.get(what + " quiet")
-    of_quiet = [statistics.median(column) for column in list(zip(*quiet))[:-1]] if quiet else [None] * len(of_all)
-    return list(zip(of_quiet, of_all))
+    return statistics.median(median for median, _ in quiet) if quiet else None, median_of(result[what])
 
 
 def preferred(quiet, of_all):
@@ -149,7 +147,7 @@ def put(docs, marker, lines):
 
 def compare(results, docs):
     clock = median_of(results[OURS]["clock"])
-    names = sorted(results, key=lambda name: (not name.startswith(OURS), preferred(*calls(results[name], "numbers")[0])))
+    names = sorted(results, key=lambda name: (not name.startswith(OURS), preferred(*calls(results[name], "numbers"))))
     rows = []
     best = {}
 
@@ -162,10 +160,12 @@ def compare(results, docs):
     for name in names:
         result = results[name]
         cells = []
-        for what, unit, digits in (("numbers", clock, 2), ("text", clock, 2), ("spaced", 1, 0)):
-            for index, (quiet, of_all) in enumerate(calls(result, what)):
-                show = lambda value: "–" if value is None else f"{value / unit:,.{digits}f}"
-                cells.append(cell(what + str(index), preferred(quiet, of_all), f"{show(quiet)} ({show(of_all)})"))
+        for what in ("numbers", "text"):
+            quiet, of_all = calls(result, what)
+            show = lambda value: "–" if value is None else f"{value / clock:.2f}"
+            cells.append(cell(what, preferred(quiet, of_all), f"{show(quiet)} ({show(of_all)})"))
+        for index, value in enumerate(best_spaced(result["spaced"])):
+            cells.append(cell(f"p{index}", value, f"{value:,.0f}"))
         if "file" in result:
             rate = median_of(result["file"]) / 1e6
             cells.append(cell("file", rate, f"{rate:.2f}", less_is_better=False))
@@ -180,11 +180,11 @@ def compare(results, docs):
     for name, cells in rows:
         shown = [f"**{text}**" if value == best[what] else text for what, value, text in cells]
         lines.append(f"| {name} | " + " | ".join(shown) + " |")
-    lines += ["", f"Calls: of the samples around which the core worked for the program alone, and (of all). Bold: the best of the column. "
-              f"One clock read: {clock:.2f} ns."]
+    lines += ["", "In clock reads: of the samples around which the core worked for the program alone, and (of all). Bold: the best of the "
+              f"column. One clock read: {clock:.2f} ns."]
     put(docs, "compare", lines)
 
-    tight = [(name, preferred(*calls(results[name], "text")[0]) / clock) for name in names]
+    tight = [(name, preferred(*calls(results[name], "text")) / clock) for name in names]
     bars(docs / "tight.svg", "A call in a tight loop, int + int + 35 bytes, in clock reads (log scale)",
          sorted(tight, key=lambda row: row[1]), "", log=True)
     files = [(name, median_of(results[name]["file"]) / 1e6) for name in names if "file" in results[name]]

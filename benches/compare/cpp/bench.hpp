@@ -8,9 +8,9 @@
 //           loop; [p50, p99, p99.9] for each repeat, and the histogram of the repeat with the least p99
 // file      records of `text` a second, from the first call to the last byte written, none lost; a value for each round
 //
-// A machine may have neighbours: see benches/c/bars.c, which says how the quiet samples of the first three are found. `… quiet` is
-// the same of those alone, all repeats together, and how many they are; `additions` the least that the additions took, by which
-// charts.py sees whether this program met a quiet moment at all.
+// A machine may have neighbours: see benches/c/bars.c, which says how quiet samples are found. `… quiet` of the first two is the median
+// of those alone, and how many they are; `additions` the least that the additions took, by which charts.py sees whether this
+// program met a quiet moment at all. (Behind a pause they say little: a call then waits for memory.)
 #ifndef BENCH_HPP
 #define BENCH_HPP
 
@@ -77,14 +77,6 @@ inline double at(const std::vector<double> &sorted, double share) {
     return sorted[static_cast<std::size_t>(static_cast<double>(sorted.size() - 1) * share)];
 }
 
-inline std::vector<double> at(const std::vector<double> &sorted, const std::vector<double> &shares) {
-    std::vector<double> values;
-    for (const double share : shares) {
-        values.push_back(at(sorted, share));
-    }
-    return values;
-}
-
 inline long lines_of(const char *path) {
     std::FILE *file = std::fopen(path, "rb");
     long lines = 0;
@@ -122,7 +114,7 @@ inline double additions(int count) {
     return took / count;
 }
 
-// Times, and what the additions took around each, or behind.
+// Times, and what the additions took around each.
 struct samples {
     std::vector<double> times, around;
 
@@ -150,13 +142,11 @@ struct samples {
     }
 };
 
-// What the quiet samples have at these shares, and how many they are.
-inline void print_quiet(const char *name, const char *what, const samples &all, const std::vector<double> &shares) {
+inline void print_medians(const char *name, const char *what, const samples &all) {
+    print(name, what, {at(all.sorted(), 0.5)});
     const std::vector<double> quiet = all.quiet();
     if (!quiet.empty()) {
-        std::vector<double> values = at(quiet, shares);
-        values.push_back(static_cast<double>(quiet.size()));
-        print(name, (std::string(what) + " quiet").c_str(), values);
+        print(name, (std::string(what) + " quiet").c_str(), {at(quiet, 0.5), static_cast<double>(quiet.size())});
     }
 }
 
@@ -171,22 +161,21 @@ double burst(F &&call) {
 }
 
 template <class F>
-samples spaced(int count, F &&call, double ns_a_tick) {
-    samples all;
-    all.times.reserve(static_cast<std::size_t>(count));
-    all.around.reserve(static_cast<std::size_t>(count));
+std::vector<double> spaced(int count, F &&call, double ns_a_tick) {
+    std::vector<double> times;
+    times.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; i++) {
         const std::uint64_t began = __rdtsc();
         for (int j = 0; j < CALLS; j++) {
             call(j);
             __asm__ __volatile__("" ::: "memory");
         }
-        const double time = static_cast<double>(__rdtsc() - began) * ns_a_tick / CALLS;
-        all.add(time, additions(200)); // behind: before it, they would warm what the pause has cooled
+        times.push_back(static_cast<double>(__rdtsc() - began) * ns_a_tick / CALLS);
         timespec rest{0, 200000};
         nanosleep(&rest, nullptr);
     }
-    return all;
+    std::sort(times.begin(), times.end());
+    return times;
 }
 
 // `flush` returns when everything that was logged is in the file `path`, whose lines are counted at the end, but for `extra`
@@ -215,34 +204,27 @@ int measure(const char *name, const char *path, Numbers &&numbers, Text &&text, 
         }
     }
     flush();
-    const std::vector<double> half{0.5}, tails{0.5, 0.99, 0.999};
-    print(name, "numbers", at(with_numbers.sorted(), half));
-    print_quiet(name, "numbers", with_numbers, half);
-    print(name, "text", at(with_text.sorted(), half));
-    print_quiet(name, "text", with_text, half);
+    print_medians(name, "numbers", with_numbers);
+    print_medians(name, "text", with_text);
+    print(name, "additions", {std::min(with_numbers.least(), with_text.least())});
 
-    const double least = at(spaced(SPACED / 10, nothing, ns_a_tick).sorted(), 0.5);
+    const double least = at(spaced(SPACED / 10, nothing, ns_a_tick), 0.5);
     std::vector<double> percentiles, best;
-    samples all;
     for (int repeat = 0; repeat < REPEATS; repeat++) {
-        samples one = spaced(SPACED, numbers, ns_a_tick);
+        std::vector<double> times = spaced(SPACED, numbers, ns_a_tick);
         logged += static_cast<long>(SPACED) * CALLS;
         flush();
-        for (std::size_t i = 0; i < one.times.size(); i++) {
-            one.times[i] = std::max(one.times[i] - least, 0.1);
-            all.add(one.times[i], one.around[i]);
+        for (double &time : times) {
+            time = std::max(time - least, 0.1);
         }
-        const std::vector<double> times = one.sorted();
-        for (const double value : at(times, tails)) {
-            percentiles.push_back(value);
+        for (const double share : {0.5, 0.99, 0.999}) {
+            percentiles.push_back(at(times, share));
         }
         if (best.empty() || at(times, 0.99) < at(best, 0.99)) {
             best = times;
         }
     }
     print(name, "spaced", percentiles);
-    print_quiet(name, "spaced", all, tails);
-    print(name, "additions", {std::min({with_numbers.least(), with_text.least(), all.least()})});
     std::vector<double> histogram(60); // ten buckets a decade, from 0.1 ns
     for (const double time : best) {
         const int bucket = static_cast<int>((std::log10(time) + 1) * 10);

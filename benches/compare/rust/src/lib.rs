@@ -15,7 +15,6 @@ const FILE_RECORDS: i32 = 500_000;
 const FILE_ROUNDS: usize = 7;
 const LEAST_QUIET: usize = 21;
 const QUIET: f64 = 1.15;
-const TAILS: [f64; 3] = [0.5, 0.99, 0.999];
 
 /// 35 bytes.
 pub const TEXT: &str = "player 142 joined, 37 ms round trip";
@@ -96,15 +95,11 @@ fn additions(count: i32) -> f64 {
     took / f64::from(count)
 }
 
-/// Times, and what the additions took around each, or behind.
+/// Times, and what the additions took around each.
 #[derive(Default)]
 struct Samples(Vec<(f64, f64)>);
 
 impl Samples {
-    fn sorted(&self) -> Vec<f64> {
-        sorted(self.0.iter().map(|(time, _)| *time))
-    }
-
     fn least(&self) -> f64 {
         self.0.iter().map(|(_, around)| *around).fold(f64::INFINITY, f64::min)
     }
@@ -115,12 +110,11 @@ impl Samples {
         sorted(self.0.iter().filter(|(_, around)| *around <= most).map(|(time, _)| *time))
     }
 
-    fn print_quiet(&self, name: &str, what: &str, shares: &[f64]) {
+    fn print_medians(&self, name: &str, what: &str) {
+        print(name, what, &[at(&sorted(self.0.iter().map(|(time, _)| *time)), 0.5)]);
         let quiet = self.quiet();
         if quiet.len() >= LEAST_QUIET {
-            let count = quiet.len() as f64;
-            let values: Vec<f64> = shares.iter().map(|share| at(&quiet, *share)).chain([count]).collect();
-            print(name, &format!("{what} quiet"), &values);
+            print(name, &format!("{what} quiet"), &[at(&quiet, 0.5), quiet.len() as f64]);
         }
     }
 }
@@ -139,18 +133,17 @@ fn burst(mut call: impl FnMut(i32)) -> f64 {
     began.elapsed().as_nanos() as f64 / f64::from(BURST)
 }
 
-fn spaced(count: usize, mut call: impl FnMut(i32), ns_a_tick: f64) -> Samples {
+fn spaced(count: usize, mut call: impl FnMut(i32), ns_a_tick: f64) -> Vec<f64> {
     let one = |_| {
         let began = ticks();
         for i in 0..CALLS {
             call(black_box(i));
         }
         let time = (ticks() - began) as f64 * ns_a_tick / f64::from(CALLS);
-        let behind = additions(200);
         std::thread::sleep(Duration::from_micros(200));
-        (time, behind)
+        time
     };
-    Samples((0..count).map(one).collect())
+    sorted((0..count).map(one))
 }
 
 fn at(sorted: &[f64], share: f64) -> f64 {
@@ -187,28 +180,23 @@ pub fn measure(name: &str, path: &Path, mut numbers: impl FnMut(i32), mut text: 
         }
     }
     settle(logged);
-    for (samples, what) in [(&with_numbers, "numbers"), (&with_text, "text")] {
-        print(name, what, &[at(&samples.sorted(), 0.5)]);
-        samples.print_quiet(name, what, &[0.5]);
-    }
+    with_numbers.print_medians(name, "numbers");
+    with_text.print_medians(name, "text");
+    print(name, "additions", &[with_numbers.least().min(with_text.least())]);
 
-    let least = at(&spaced(SPACED / 10, |i| _ = black_box(i), ns_a_tick).sorted(), 0.5);
-    let (mut percentiles, mut best, mut all) = (Vec::new(), Vec::<f64>::new(), Samples::default());
+    let least = at(&spaced(SPACED / 10, |i| _ = black_box(i), ns_a_tick), 0.5);
+    let (mut percentiles, mut best) = (Vec::new(), Vec::<f64>::new());
     for _ in 0..REPEATS {
-        let Samples(mut one) = spaced(SPACED, &mut numbers, ns_a_tick);
+        let mut times = spaced(SPACED, &mut numbers, ns_a_tick);
         logged += SPACED as u64 * CALLS as u64;
         settle(logged);
-        one.iter_mut().for_each(|(time, _)| *time = (*time - least).max(0.1));
-        all.0.extend(&one);
-        let times = Samples(one).sorted();
-        percentiles.extend(TAILS.map(|share| at(&times, share)));
+        times.iter_mut().for_each(|time| *time = (*time - least).max(0.1));
+        percentiles.extend([0.5, 0.99, 0.999].map(|share| at(&times, share)));
         if best.is_empty() || at(&times, 0.99) < at(&best, 0.99) {
             best = times;
         }
     }
     print(name, "spaced", &percentiles);
-    all.print_quiet(name, "spaced", &TAILS);
-    print(name, "additions", &[[with_numbers.least(), with_text.least(), all.least()].into_iter().fold(f64::INFINITY, f64::min)]);
     let mut histogram = [0.0; 60];
     for time in best {
         histogram[(((time.log10() + 1.0) * 10.0) as usize).min(59)] += 1.0;
