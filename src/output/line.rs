@@ -115,8 +115,8 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Appends the line of a record, with all its values, whose message is asked for where the line's form has not all of it.
-    /// Returns whether a text was not UTF-8.
+    /// Appends the line of a record with these values. Its message counts where the line's form has not all of it. Returns whether a
+    /// text was not UTF-8.
     #[inline]
     pub(crate) fn push(
         &mut self,
