@@ -11,7 +11,7 @@ use crate::backtrace::{REQUESTS, Request};
 use crate::callbacks::{Place, REGISTRY, Registration, Text, View, ViewField};
 use crate::delivery::{self, ThreadInfo};
 use crate::dispatch;
-use crate::output::{LineMessage, Lines, Output};
+use crate::output::{LineMessage, LineRecord, Lines, Output};
 use crate::record::decode::{DecodeError, RawField, RawRecord, RawText, RawValue, decode, kind};
 use crate::record::layout::FIRST_SITE;
 use crate::sites::{CachedInterest, Part, Site, Sites};
@@ -71,8 +71,8 @@ impl ShortWay<'_> {
         let Self { lines, output } = self;
         let StaticSite { site, rest, .. } = known;
         let line = site.line(output.style(), Some(&rest.template));
-        let message = LineMessage::Of(&rest.template);
-        let was_bad = lines.push(line, record.time_ns, record.thread, message, &values);
+        let (message, values) = (LineMessage::Of(&rest.template), &*values);
+        let was_bad = lines.push(line, LineRecord { time_ns: record.time_ns, thread: record.thread, message, values });
         Ok(was_bad || site.has_bad_names)
     }
 
@@ -81,12 +81,12 @@ impl ShortWay<'_> {
     fn push_dynamic(&mut self, site: &mut Site, raw: &RawRecord<'_>, record: &Delivered<'_>) -> bool {
         let Self { lines, output } = self;
         let line = site.line(output.style(), None);
-        let message = LineMessage::Plain(raw.message);
         let mut values = Values::new();
         for field in raw.fields.iter() {
             values.push(field.value);
         }
-        let was_bad = lines.push(line, record.time_ns, record.thread, message, &values);
+        let (message, values) = (LineMessage::Plain(raw.message), &*values);
+        let was_bad = lines.push(line, LineRecord { time_ns: record.time_ns, thread: record.thread, message, values });
         was_bad || site.has_bad_names
     }
 

@@ -95,6 +95,18 @@ fn keys<E: Encode>(metadata: &'static Metadata<'static>, in_message: u64) -> Box
     fields.iter().map(|field| field.name()).enumerate().skip(1).map(key).collect()
 }
 
+/// A record whose line is put together.
+pub(crate) struct LineRecord<'a> {
+    /// When it was logged.
+    pub(crate) time_ns: u64,
+    /// Who logged it.
+    pub(crate) thread: &'a Arc<ThreadInfo>,
+    /// Counts where the line's form has not all of it.
+    pub(crate) message: LineMessage<'a>,
+    /// Of all its fields.
+    pub(crate) values: &'a [RawValue<'a>],
+}
+
 /// The message of a line.
 #[derive(Clone, Copy)]
 pub(crate) enum LineMessage<'a> {
@@ -115,46 +127,25 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Appends the line of a record with these values. Its message counts where the line's form has not all of it. Returns whether a
-    /// text was not UTF-8.
+    /// Appends the line of a record. Returns whether a text was not UTF-8.
     #[inline]
-    pub(crate) fn push(
-        &mut self,
-        line: &mut Line,
-        time_ns: u64,
-        thread: &Arc<ThreadInfo>,
-        message: LineMessage<'_>,
-        values: &[RawValue<'_>],
-    ) -> bool {
+    pub(crate) fn push(&mut self, line: &mut Line, record: LineRecord<'_>) -> bool {
         match line.style.format {
-            Format::Text => self.push_as::<Text>(line, time_ns, thread, message, values),
-            Format::Logfmt => self.push_shared::<Logfmt>(line, time_ns, thread, message, values),
-            Format::Json => self.push_shared::<Json>(line, time_ns, thread, message, values),
+            Format::Text => self.push_as::<Text>(line, record),
+            Format::Logfmt => self.push_shared::<Logfmt>(line, record),
+            Format::Json => self.push_shared::<Json>(line, record),
         }
     }
 
     /// Once for all kinds of records: text alone is worth the bytes of a copy for each.
     #[inline(never)]
-    fn push_shared<E: Encode>(
-        &mut self,
-        line: &mut Line,
-        time_ns: u64,
-        thread: &Arc<ThreadInfo>,
-        message: LineMessage<'_>,
-        values: &[RawValue<'_>],
-    ) -> bool {
-        self.push_as::<E>(line, time_ns, thread, message, values)
+    fn push_shared<E: Encode>(&mut self, line: &mut Line, record: LineRecord<'_>) -> bool {
+        self.push_as::<E>(line, record)
     }
 
     #[inline(always)]
-    fn push_as<E: Encode>(
-        &mut self,
-        line: &mut Line,
-        time_ns: u64,
-        thread: &Arc<ThreadInfo>,
-        message: LineMessage<'_>,
-        values: &[RawValue<'_>],
-    ) -> bool {
+    fn push_as<E: Encode>(&mut self, line: &mut Line, record: LineRecord<'_>) -> bool {
+        let LineRecord { time_ns, thread, message, values } = record;
         let Self { lines, clock, scratch, draft } = self;
         lines.extend_from_slice(if line.style.color { b"\x1b[2m" } else { E::LINE_BEGIN });
         clock.push(lines, time_ns);

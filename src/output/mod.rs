@@ -38,7 +38,7 @@ use self::writer::{Counters, Writer};
 
 pub use self::filter::Directives;
 pub(crate) use self::filter_file::{FilterFile, News};
-pub(crate) use self::line::{Line, LineMessage, Lines, push_value};
+pub(crate) use self::line::{Line, LineMessage, LineRecord, Lines, push_value};
 pub(crate) use self::writer::CHUNK;
 pub(crate) use self::writer::{OutputStats, WriteError};
 

@@ -470,7 +470,8 @@ fn lines_name_their_threads() {
         let text = RawText { bytes: b"text", full: 4, terminated: b"text" };
         let order = [0, 1, 2, 1, 0, 3, 3, 2];
         for thread in order {
-            lines.push(&mut line, 1, &threads[thread], LineMessage::Plain(text), &[]);
+            let (thread, message) = (&threads[thread], LineMessage::Plain(text));
+            lines.push(&mut line, LineRecord { time_ns: 1, thread, message, values: &[] });
         }
         lines.hand_over(&fixture.output);
         for (line, thread) in fixture.written().lines().zip(order) {
@@ -519,7 +520,8 @@ proptest! {
             let info = delivery::with_current(|delivery| delivery.thread().clone()).unwrap();
             let mut lines = Lines::default();
             let mut line = Line::new(metadata, fixture.output.style(), in_message, None);
-            lines.push(&mut line, time_ns, &info, LineMessage::Plain(raw_message), &raw);
+            let message = LineMessage::Plain(raw_message);
+            lines.push(&mut line, LineRecord { time_ns, thread: &info, message, values: &raw });
             lines.hand_over(&fixture.output);
             let both = fixture.written();
             prop_assert_eq!(&both[by_layer.len()..], by_layer.as_str());
@@ -547,7 +549,8 @@ proptest! {
             let info = delivery::with_current(|delivery| delivery.thread().clone()).unwrap();
             let mut lines = Lines::default();
             let mut line = Line::new(metadata, fixture.output.style(), template.fields(), Some(&template));
-            lines.push(&mut line, 1, &info, LineMessage::Of(&template), &raw);
+            let message = LineMessage::Of(&template);
+            lines.push(&mut line, LineRecord { time_ns: 1, thread: &info, message, values: &raw });
             lines.hand_over(&fixture.output);
             let both = fixture.written();
             prop_assert_eq!(&both[by_layer.len()..], by_layer.as_str());
