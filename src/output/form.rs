@@ -46,6 +46,8 @@ pub(super) enum Fill {
     InMessage(u8),
     /// The value of this field, behind its key.
     Field(u8),
+    /// The same, where the message has it as well.
+    Again(u8),
 }
 
 /// A blank of a form.
@@ -138,7 +140,8 @@ impl Form {
         for (field, key) in (0..).zip(&parts.keys) {
             if let Some(key) = key {
                 text.extend_from_slice(key);
-                blank(text, Fill::Field(field));
+                let is_again = parts.message.iter().any(|part| matches!(part, MessagePart::Field(of) if *of == field));
+                blank(text, if is_again { Fill::Again(field) } else { Fill::Field(field) });
             }
         }
         text.extend_from_slice(&parts.after);

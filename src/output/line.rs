@@ -10,6 +10,7 @@ use super::writer::CAPACITY;
 use super::{Format, Output, Style};
 use crate::delivery::ThreadInfo;
 use crate::record::decode::{RawText, RawValue};
+use crate::record::layout::MAX_FIELDS;
 use crate::template::{Part, Template, show};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -124,6 +125,8 @@ pub(crate) struct Lines {
     scratch: String,
     /// Of a form; kept for its memory.
     draft: Vec<u8>,
+    /// Where the line's message has the value of a field.
+    in_message: [(usize, usize); MAX_FIELDS],
 }
 
 impl Lines {
@@ -146,7 +149,7 @@ impl Lines {
     #[inline(always)]
     fn push_as<E: Encode>(&mut self, line: &mut Line, record: LineRecord<'_>) -> bool {
         let LineRecord { time_ns, thread, message, values } = record;
-        let Self { lines, clock, scratch, draft } = self;
+        let Self { lines, clock, scratch, draft, in_message } = self;
         lines.extend_from_slice(if line.style.color { b"\x1b[2m" } else { E::LINE_BEGIN });
         clock.push(lines, time_ns);
         let form = line.forms.of::<E>(&line.parts, thread, draft);
@@ -157,8 +160,22 @@ impl Lines {
             text = rest;
             lines.extend_from_slice(before);
             any_bad |= match fill {
-                Fill::InMessage(field) => push_in_message::<E>(lines, scratch, &values[usize::from(*field)]),
-                Fill::Field(field) => push_value::<E>(lines, scratch, &values[usize::from(*field)]),
+                Fill::InMessage(field) => {
+                    let field = usize::from(*field);
+                    let begin = lines.len();
+                    let is_bad = push_in_message::<E>(lines, scratch, &values[field]);
+                    if !E::SHOWS_ONCE {
+                        in_message[field] = (begin, lines.len());
+                    }
+                    is_bad
+                }
+                Fill::Again(field) if !E::SHOWS_ONCE => {
+                    let field = usize::from(*field);
+                    push_again::<E>(lines, scratch, &values[field], in_message[field])
+                }
+                Fill::Field(field) | Fill::Again(field) => {
+                    push_value::<E>(lines, scratch, &values[usize::from(*field)])
+                }
                 Fill::Message => push_message::<E>(lines, scratch, message, values),
             };
         }
@@ -202,6 +219,27 @@ pub(crate) fn push_value<E: Encode>(out: &mut Vec<u8>, scratch: &mut String, val
         }
         RawValue::Text(raw) if !raw.is_cut() && E::text_if_harmless(out, raw.bytes) => (),
         RawValue::Text(raw) => return push_raw(out, scratch, *raw, E::text),
+    }
+    false
+}
+
+/// Appends a value that the line has between `begin` and `end`, as a part of its message. Returns whether it is a text that was
+/// not UTF-8, and had not been found to be.
+#[inline]
+fn push_again<E: Encode>(
+    out: &mut Vec<u8>,
+    scratch: &mut String,
+    value: &RawValue<'_>,
+    (begin, end): (usize, usize),
+) -> bool {
+    match value {
+        RawValue::I64(_) | RawValue::U64(_) => out.extend_from_within(begin..end),
+        RawValue::Text(_) => {
+            out.extend_from_slice(E::MESSAGE_QUOTE);
+            out.extend_from_within(begin..end);
+            out.extend_from_slice(E::MESSAGE_QUOTE);
+        }
+        other => return push_value::<E>(out, scratch, other),
     }
     false
 }

@@ -143,20 +143,33 @@ fn is_forbidden(character: char) -> bool {
         | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether no byte stops the scan and none is beyond ASCII: eight bytes at a time, the last eight overlapping those before.
-#[inline]
+/// Whether no byte stops the scan and none is beyond ASCII: 16 or 8 bytes at a time, the last overlapping those before.
+///
+/// Not inlined: within the text of a message it took 11 ns longer for the same instructions.
+#[inline(never)]
 fn is_harmless_ascii<const STOP: Stop>(bytes: &[u8]) -> bool {
     let word = |at: usize| bytes[at..].first_chunk::<8>().map_or(0, |chunk| u64::from_ne_bytes(*chunk));
     let half = |at: usize| bytes[at..].first_chunk::<4>().map_or(0, |chunk| u64::from(u32::from_ne_bytes(*chunk)));
-    match bytes.len() {
-        8.. => {
-            let (words, _) = bytes.as_chunks::<8>();
-            let bad = words.iter().fold(0, |bad, chunk| bad | stopped::<STOP>(u64::from_ne_bytes(*chunk)));
-            bad | stopped::<STOP>(word(bytes.len() - 8)) == 0
+    match (bytes.len(), bytes.last_chunk::<16>()) {
+        (_, Some(last)) => {
+            let (chunks, _) = bytes.as_chunks::<16>();
+            !chunks.iter().any(any_stops::<STOP>) && !any_stops::<STOP>(last)
         }
-        4.. => stopped::<STOP>(half(0) | half(bytes.len() - 4) << 32) == 0,
+        (8.., _) => stopped::<STOP>(word(0)) | stopped::<STOP>(word(bytes.len() - 8)) == 0,
+        (4.., _) => stopped::<STOP>(half(0) | half(bytes.len() - 4) << 32) == 0,
         _ => bytes.iter().all(|&byte| !stops::<STOP>(byte) && byte < 0x80),
     }
+}
+
+/// Whether one of the bytes stops the scan or is beyond ASCII. The compiler makes a few vector instructions of each look, but not of
+/// all that is asked at once.
+#[inline(always)]
+fn any_stops<const STOP: Stop>(bytes: &[u8; 16]) -> bool {
+    let any = |is: fn(u8) -> bool| bytes.iter().fold(false, |any, &byte| any | is(byte));
+    // Beyond ASCII they are below 0.
+    any(|byte| ((byte as i8) < 0x20) | (byte == 0x7f))
+        | (STOP & QUOTE != 0 && any(|byte| byte == b'"') | any(|byte| byte == b'\\'))
+        | (STOP & BREAK != 0 && any(|byte| byte == b' ') | any(|byte| byte == b'='))
 }
 
 /// Not 0 if one of the eight bytes stops the scan or is beyond ASCII. (`x - 1 & !x` has the high bit of a byte that is zero, and
@@ -221,7 +234,6 @@ fn push_hex(out: &mut Vec<u8>, value: u32, digits: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn with(push: impl Fn(&mut Vec<u8>, &str), text: &str) -> String {
         let mut out = Vec::new();
@@ -274,16 +286,24 @@ mod tests {
         }
     }
 
-    proptest! {
-        /// The vectorized scan against the obvious one, at every length and alignment of the blocks.
-        #[test]
-        fn scan_agrees_with_a_byte_at_a_time(bytes in proptest::collection::vec(any::<u8>(), 0..80), mask in any::<bool>()) {
-            let bytes: Vec<u8> = bytes.into_iter().map(|byte| if mask { b'a' + byte % 26 } else { byte }).collect();
-            for end in 0..=bytes.len() {
-                let part = &bytes[..end];
-                let oracle = part.iter().all(|byte| matches!(byte, 0x20..=0x7e) && !b"\"\\ =".contains(byte));
-                prop_assert_eq!(is_harmless_ascii::<{ QUOTE | BREAK }>(part), oracle);
+    /// The scan against the obvious one: each byte at each place of texts of each length up to a few blocks.
+    #[test]
+    fn the_scan_stops_at_every_byte_that_it_must() {
+        fn check<const STOP: Stop>(others: &[u8]) {
+            for length in 1..=40 {
+                for at in 0..length {
+                    let mut bytes = vec![b'a'; length];
+                    for byte in 0..=u8::MAX {
+                        bytes[at] = byte;
+                        let is_harmless = matches!(byte, 0x20..=0x7e) && !others.contains(&byte);
+                        assert_eq!(is_harmless_ascii::<STOP>(&bytes), is_harmless, "{byte:#x} at {at} of {length}");
+                    }
+                }
             }
+            assert!(is_harmless_ascii::<STOP>(b""));
         }
+        check::<CONTROL>(b"");
+        check::<QUOTE>(b"\"\\");
+        check::<{ QUOTE | BREAK }>(b"\"\\ =");
     }
 }
