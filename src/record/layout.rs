@@ -32,9 +32,10 @@
 //! target as above; and each message, to the end of the record: `u24` length · `u8` level · bytes, NUL, zeros to a multiple
 //! of 8.
 //!
-//! A value is 8 bytes, or a text. A **text** is `u32` length · bytes, NUL, zeros to a multiple of 8. Its length's top bit
-//! ([`CUT`]) says that bytes were left out: 8 more bytes then hold the full length. Every string is followed by a NUL
-//! (which its length does not count), so that a callback can be given a C string without a copy.
+//! A value is 8 bytes, or a text. A **text** is `u32` length · bytes, NUL, zeros to a multiple of 8. (A statement that measures a
+//! text as it copies it leaves there whatever followed the NUL: nobody may look.) Its length's top bit ([`CUT`]) says that
+//! bytes were left out: 8 more bytes then hold the full length. Every string is followed by a NUL (which its length does not
+//! count), so that a callback can be given a C string without a copy.
 
 /// Length and kind, then the time.
 pub const HEADER: usize = 16;
