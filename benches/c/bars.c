@@ -7,10 +7,9 @@
  * call, and since a ratio says the same on a machine whose neighbours are noisy. What is compared is measured in
  * alternating rounds; a figure is the median of the rounds, and the best of a few repeats.
  *
- * A virtual machine may share its cores with others, for milliseconds or for days, and everything but the clock read then takes up
- * to 1.6 times as long. So between all samples a hundred additions are timed, and the column `quiet` has the median of
- * those samples around which they took as little as ever in this run: there the core was this program's alone. (On a machine of one's
- * own those are nearly all.)
+ * A virtual machine may share its cores with others, and its own may be near each other or far: see benches/common/machine.h, which is
+ * asked between all samples. The column `quiet` has the median of those samples around which both were as good as
+ * ever in this run. (On a machine of one's own those are nearly all.)
  *
  * Calls are timed by the CPU time of the calling thread. By the wall clock, a sample in which the system gives the core
  * to another thread (the drain thread also) holds that thread's work too; where cores are scarce that can be most
@@ -23,7 +22,10 @@
  * With -DBARS_PLUGIN it is a plugin for benches/c/plugin_host.c, which calls `bars`: statements then find their thread's ring
  * through thread-local storage of a shared object.
  */
+#define _GNU_SOURCE
 #include "logfusion.h"
+
+#include "../common/machine.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -31,23 +33,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#if defined(__x86_64__) || defined(__i386__)
-#include <x86intrin.h>
-static inline uint64_t read_clock(void) { return __rdtsc(); }
-#elif defined(__aarch64__)
-static inline uint64_t read_clock(void) {
-    uint64_t ticks;
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
-    return ticks;
-}
-#else
-static inline uint64_t read_clock(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_nsec;
-}
-#endif
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \
@@ -132,27 +117,11 @@ static struct span clock_read(void) {
     return cost;
 }
 
-/* An instruction that the compiler can't leave out. */
-#define ADD(number)                                                                                                    \
-    number += 1;                                                                                                       \
-    __asm__ volatile("" : "+r"(number));
-#define FOUR ADD(a) ADD(b) ADD(c) ADD(d)
-#define TWENTY FOUR FOUR FOUR FOUR FOUR
-
-/* A clock read and a hundred additions, four at a time: in how many of its time slots the core works for this program. It hides
- * some 24 instructions behind a clock read, and takes 0.13 ns for each further one where it works for another program as well. */
-static struct span clocks_and_additions(int count) {
-    uint64_t a = 0, b = 0, c = 0, d = 0, sum = 0;
+static struct span clock_and_additions(void) {
     struct span begin = now();
-    for (int i = 0; i < count; i++) {
-        sum += read_clock();
-        TWENTY TWENTY TWENTY TWENTY TWENTY
-    }
-    struct span cost = since(begin, count);
-    sink = sum + a + b + c + d;
-    return cost;
+    sink = machine_add(MANY);
+    return since(begin, MANY);
 }
-static struct span clock_and_additions(void) { return clocks_and_additions(MANY); }
 
 /* A bare ring: a record is stamped, written and published, and read by a thread that rests as the drain does. No level, no
  * filter, no ledger, nothing for a call that interrupts another: what nobody's log call can be below. */
@@ -417,9 +386,6 @@ static struct span drain_to_file(void) {
 
 enum { MOST_ROUNDS = 101, REPEATS = 3, LEAST_QUIET = 21 };
 
-/* How long the additions between the samples take at most, of the least that they took, where nothing else is at work. */
-static const double QUIET = 1.15;
-
 /* One thing to measure: its bar is in clock reads, or in records a second. */
 struct measure {
     const char *what;
@@ -428,7 +394,7 @@ struct measure {
     int per_second;
     int samples;
     double cpu[REPEATS * MOST_ROUNDS], wall[REPEATS * MOST_ROUNDS];
-    double around[REPEATS * MOST_ROUNDS]; /* the longer of the additions before and after */
+    struct machine around[REPEATS * MOST_ROUNDS]; /* the worse of before and after */
     double best_ns, worst_ns; /* medians of a repeat, in the time that the bar is about */
     double wall_ns;           /* the best by the wall clock */
 };
@@ -445,19 +411,19 @@ static double median(const double *values, int count) {
     return sorted[count / 2];
 }
 
-/* For 30 to 45 us: no longer than the shortest sample. */
-static double additions(void) { return clocks_and_additions(MANY / 32).wall; }
+/* The additions for 30 to 45 us: no longer than the shortest sample. */
+static struct machine look(void) { return machine_look(MANY / 32); }
 
 static void repeat(struct measure *measures, int count, int rounds) {
-    double before = additions();
+    struct machine before = look();
     for (int round = 0; round < rounds; round++) {
         for (int i = 0; i < count; i++) {
             struct measure *m = &measures[i];
             struct span cost = m->sample();
-            double after = additions();
+            const struct machine after = look();
             m->cpu[m->samples] = cost.cpu;
             m->wall[m->samples] = cost.wall;
-            m->around[m->samples++] = before > after ? before : after;
+            m->around[m->samples++] = machine_worse(before, after);
             before = after;
         }
     }
@@ -471,23 +437,26 @@ static void repeat(struct measure *measures, int count, int rounds) {
     }
 }
 
-/* The least that the additions between the samples took. */
-static double least_additions(const struct measure *measures, int count) {
-    double least = measures[0].around[0];
+/* How the machine was between the samples, at its best. */
+static struct machine at_best(const struct measure *measures, int count) {
+    struct machine *const seen = malloc((size_t)count * sizeof measures[0].around), best;
+    int looks = 0;
+    CHECK(seen != NULL);
     for (int i = 0; i < count; i++) {
-        for (int sample = 0; sample < measures[i].samples; sample++) {
-            least = measures[i].around[sample] < least ? measures[i].around[sample] : least;
-        }
+        memcpy(seen + looks, measures[i].around, (size_t)measures[i].samples * sizeof *seen);
+        looks += measures[i].samples;
     }
-    return least;
+    best = machine_at_best(seen, looks);
+    free(seen);
+    return best;
 }
 
 /* The median of the quiet samples, and how many there are; 0: too few. */
-static double quiet_ns(const struct measure *m, double least, int *count) {
+static double quiet_ns(const struct measure *m, struct machine best, int *count) {
     double quiet[REPEATS * MOST_ROUNDS];
     *count = 0;
     for (int sample = 0; sample < m->samples; sample++) {
-        if (m->around[sample] <= QUIET * least) {
+        if (machine_is_quiet(m->around[sample], best)) {
             quiet[(*count)++] = m->cpu[sample];
         }
     }
@@ -497,16 +466,16 @@ static double quiet_ns(const struct measure *m, double least, int *count) {
 /* Returns how many bars are not met, of calls by the quiet samples, if there are enough. A clock that was disturbed would flatter
  * everything that is divided by it, so it is the clock's best that counts. */
 static int print(const struct measure *measures, int count, double clock_ns) {
-    const double least = least_additions(measures, count);
+    const struct machine at_its_best = at_best(measures, count);
     int missed = 0, quiet_count;
-    const double quiet_clock_ns = quiet_ns(&measures[0], least, &quiet_count);
+    const double quiet_clock_ns = quiet_ns(&measures[0], at_its_best, &quiet_count);
     for (int i = 0; i < count; i++) {
         const struct measure *m = &measures[i];
         const char *unit = m->per_second ? " M/s" : "";
         double best = m->per_second ? 1e3 / m->best_ns : m->best_ns / clock_ns;
         double worst = m->per_second ? 1e3 / m->worst_ns : m->worst_ns / clock_ns;
         double quiet =
-            m->per_second || quiet_clock_ns == 0 ? 0 : quiet_ns(m, least, &quiet_count) / quiet_clock_ns;
+            m->per_second || quiet_clock_ns == 0 ? 0 : quiet_ns(m, at_its_best, &quiet_count) / quiet_clock_ns;
         int is_met = m->per_second ? best >= m->bar : (quiet > 0 ? quiet : best) <= m->bar;
         char bar[32] = "", shown_quiet[32] = "", shown_best[32], shown_worst[32], shown_wall[32] = "";
         if (m->bar > 0) {
@@ -649,7 +618,7 @@ int main(int argc, char **argv) {
         return 0; /* So few rounds tell nothing about times. */
     }
     printf("Costs are in clock reads: medians of %d rounds (drain: %d), best and worst of %d repeats;\nquiet: of the samples "
-           "(so many) around which the core worked for this program alone.\n\n",
+           "(so many) around which the core worked for this program alone, and the other core was near.\n\n",
            call_rounds, drain_rounds, repeats);
     printf("%-45s | %10s | %10s | %8s | %8s | %6s | %7s | %s\n", "what", "bar", "quiet", "best", "worst", "wall", "best ns", "met");
     double clock_ns = calls[0].best_ns;

@@ -8,9 +8,9 @@
 //           loop; [p50, p99, p99.9] for each repeat, and the histogram of the repeat with the least p99
 // file      records of `text` a second, from the first call to the last byte written, none lost; a value for each round
 //
-// A machine may have neighbours: see benches/c/bars.c, which says how quiet samples are found. `… quiet` of the first two is the median
-// of those alone, and how many they are; `additions` the least that the additions took, by which charts.py sees whether this
-// program met a quiet moment at all. (Behind a pause they say little: a call then waits for memory.)
+// How the machine was is asked around each burst: see benches/common/machine.h. `… quiet` of the first two is the median of those
+// where it was quiet, and how many they are; `machine` how it was at its best, by which charts.py sees whether this program met a quiet
+// moment at all. (Behind a pause that says little: a call then waits for memory.)
 #ifndef BENCH_HPP
 #define BENCH_HPP
 
@@ -25,29 +25,22 @@
 #include <thread>
 #include <vector>
 
-#include <x86intrin.h>
+#include "../../common/machine.h"
 
 namespace bench {
 
 constexpr int BURST = 1000, ROUNDS = 101, SPACED = 10000, CALLS = 20, REPEATS = 2, FILE_RECORDS = 500000,
               FILE_ROUNDS = 7, LEAST_QUIET = 21;
-constexpr double QUIET = 1.15;
 constexpr const char *TEXT = "player 142 joined, 37 ms round trip";
 static_assert(sizeof "player 142 joined, 37 ms round trip" == 36);
 
-inline double now_ns() {
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
-}
-
 // ns a tick of the processor's counter.
 inline double tick_ns() {
-    const double began = now_ns();
+    const double began = wall_ns();
     const std::uint64_t ticks = __rdtsc();
-    while (now_ns() - began < 50e6) {
+    while (wall_ns() - began < 50e6) {
     }
-    return (now_ns() - began) / static_cast<double>(__rdtsc() - ticks);
+    return (wall_ns() - began) / static_cast<double>(__rdtsc() - ticks);
 }
 
 inline void print(const char *name, const char *what, const std::vector<double> &values) {
@@ -63,11 +56,11 @@ inline std::vector<double> clock_reads() {
     std::vector<double> reads;
     for (int round = 0; round < ROUNDS; round++) {
         std::uint64_t sum = 0;
-        const double began = now_ns();
+        const double began = wall_ns();
         for (int i = 0; i < 50000; i++) {
             sum += __rdtsc();
         }
-        reads.push_back((now_ns() - began) / 50000);
+        reads.push_back((wall_ns() - began) / 50000);
         __asm__ __volatile__("" ::"r"(sum));
     }
     return reads;
@@ -91,49 +84,30 @@ inline long lines_of(const char *path) {
     return lines;
 }
 
-// An instruction that the compiler can't leave out.
-inline void add(std::uint64_t &number) {
-    number += 1;
-    __asm__ volatile("" : "+r"(number));
-}
-
-// A clock read and a hundred additions, four at a time, `count` times: ns for each. Where the core works for another program as well,
-// they take up to 1.6 times as long.
-inline double additions(int count) {
-    std::uint64_t a = 0, b = 0, c = 0, d = 0, sum = 0;
-    const double began = now_ns();
-    for (int i = 0; i < count; i++) {
-        sum += __rdtsc();
-#pragma GCC unroll 25
-        for (int j = 0; j < 25; j++) {
-            add(a), add(b), add(c), add(d);
-        }
-    }
-    const double took = now_ns() - began;
-    __asm__ volatile("" ::"r"(sum));
-    return took / count;
-}
-
-// Times, and what the additions took around each.
+// Times, and how the machine was around each.
 struct samples {
-    std::vector<double> times, around;
+    std::vector<double> times;
+    std::vector<machine> around;
 
-    void add(double time, double beside) {
+    void add(double time, machine seen) {
         times.push_back(time);
-        around.push_back(beside);
+        around.push_back(seen);
     }
     std::vector<double> sorted() const {
         std::vector<double> all = times;
         std::sort(all.begin(), all.end());
         return all;
     }
-    double least() const { return *std::min_element(around.begin(), around.end()); }
-    // Those around which the additions took as little as ever, sorted; empty: too few.
+    machine at_best() const {
+        std::vector<machine> seen = around;
+        return machine_at_best(seen.data(), static_cast<int>(seen.size()));
+    }
+    // Those of quiet moments, sorted; empty: too few.
     std::vector<double> quiet() const {
         std::vector<double> found;
-        const double most = QUIET * least();
+        const machine best = at_best();
         for (std::size_t i = 0; i < times.size(); i++) {
-            if (around[i] <= most) {
+            if (machine_is_quiet(around[i], best)) {
                 found.push_back(times[i]);
             }
         }
@@ -152,12 +126,12 @@ inline void print_medians(const char *name, const char *what, const samples &all
 
 template <class F>
 double burst(F &&call) {
-    const double began = now_ns();
+    const double began = wall_ns();
     for (int i = 0; i < BURST; i++) {
         call(i);
         __asm__ __volatile__("" ::: "memory"); // the empty loop has it, too
     }
-    return (now_ns() - began) / BURST;
+    return (wall_ns() - began) / BURST;
 }
 
 template <class F>
@@ -189,10 +163,9 @@ int measure(const char *name, const char *path, Numbers &&numbers, Text &&text, 
 
     const auto timed = [&](samples &all, auto &call) {
         flush();
-        const double before = additions(600);
+        const machine before = machine_look(600);
         const double time = burst(call);
-        const double after = additions(600);
-        all.add(time - burst(nothing), std::max(before, after));
+        all.add(time - burst(nothing), machine_worse(before, machine_look(600)));
         logged += BURST;
     };
     samples with_numbers, with_text;
@@ -206,7 +179,8 @@ int measure(const char *name, const char *path, Numbers &&numbers, Text &&text, 
     flush();
     print_medians(name, "numbers", with_numbers);
     print_medians(name, "text", with_text);
-    print(name, "additions", {std::min(with_numbers.least(), with_text.least())});
+    const machine at_best = with_numbers.at_best();
+    print(name, "machine", {at_best.additions, at_best.lines});
 
     const double least = at(spaced(SPACED / 10, nothing, ns_a_tick), 0.5);
     std::vector<double> percentiles, best;
@@ -238,12 +212,12 @@ int measure(const char *name, const char *path, Numbers &&numbers, Text &&text, 
     }
     std::vector<double> rates;
     for (int round = 0; round < FILE_ROUNDS; round++) {
-        const double began = now_ns();
+        const double began = wall_ns();
         for (int i = 0; i < FILE_RECORDS; i++) {
             text(i);
         }
         flush();
-        rates.push_back(FILE_RECORDS / (now_ns() - began) * 1e9);
+        rates.push_back(FILE_RECORDS / (wall_ns() - began) * 1e9);
         logged += FILE_RECORDS;
     }
     print(name, "file", rates);
