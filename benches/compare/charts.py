@@ -179,9 +179,9 @@ def compare(results, docs):
     for name, cells in rows:
         shown = [f"**{text}**" if value == best[column] else text for column, (value, text) in enumerate(cells)]
         lines.append(f"| {name} | " + " | ".join(shown) + " |")
-    lines += ["", "In clock reads: of the samples around which the core worked for the program alone, and for all but the peers in Rust the other core "
-              "was near, and (of all). Bold: the best of the "
-              f"column but for the bare ring, which is the floor and no logger. One clock read: {clock:.2f} ns."]
+    lines += ["", "In clock reads: of the samples of quiet moments (the peers in Rust ask only whether the core works for them alone), and "
+              "(of all).", "Bold: the best of the column but for the bare ring, which is the floor and no logger. "
+              f"One clock read: {clock:.2f} ns."]
     put(docs, "compare", lines)
 
     tight = [(name, preferred(*calls(results[name], "text")) / clock) for name in names]
