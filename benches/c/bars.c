@@ -53,15 +53,9 @@ struct span {
     double cpu, wall;
 };
 
-static double ns_of(clockid_t clock) {
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
 static struct span now(void) {
     struct span span;
-    span.wall = ns_of(CLOCK_MONOTONIC);
+    span.wall = wall_ns();
     span.cpu = ns_of(CLOCK_THREAD_CPUTIME_ID);
     return span;
 }

@@ -34,11 +34,12 @@ static inline uint64_t read_clock(void) {
 }
 #endif
 
-static inline double wall_ns(void) {
+static inline double ns_of(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
+static inline double wall_ns(void) { return ns_of(CLOCK_MONOTONIC); }
 
 struct machine {
     double additions; /* ns for a clock read and a hundred additions */

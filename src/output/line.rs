@@ -169,9 +169,11 @@ impl Lines {
                     }
                     is_bad
                 }
+                // Where a value is shown once there is none.
                 Fill::Again(field) if !E::SHOWS_ONCE => {
                     let field = usize::from(*field);
-                    push_again::<E>(lines, scratch, &values[field], in_message[field])
+                    push_again::<E>(lines, scratch, &values[field], in_message[field]);
+                    false
                 }
                 Fill::Field(field) | Fill::Again(field) => {
                     push_value::<E>(lines, scratch, &values[usize::from(*field)])
@@ -223,15 +225,9 @@ pub(crate) fn push_value<E: Encode>(out: &mut Vec<u8>, scratch: &mut String, val
     false
 }
 
-/// Appends a value that the line has between `begin` and `end`, as a part of its message. Returns whether it is a text that was
-/// not UTF-8, and had not been found to be.
+/// Appends a value that the line has between `begin` and `end`, as a part of its message.
 #[inline]
-fn push_again<E: Encode>(
-    out: &mut Vec<u8>,
-    scratch: &mut String,
-    value: &RawValue<'_>,
-    (begin, end): (usize, usize),
-) -> bool {
+fn push_again<E: Encode>(out: &mut Vec<u8>, scratch: &mut String, value: &RawValue<'_>, (begin, end): (usize, usize)) {
     match value {
         RawValue::I64(_) | RawValue::U64(_) => out.extend_from_within(begin..end),
         RawValue::Text(_) => {
@@ -239,9 +235,8 @@ fn push_again<E: Encode>(
             out.extend_from_within(begin..end);
             out.extend_from_slice(E::MESSAGE_QUOTE);
         }
-        other => return push_value::<E>(out, scratch, other),
+        other => _ = push_value::<E>(out, scratch, other),
     }
-    false
 }
 
 /// Appends a value as a part of the message. Returns whether it is a text that was not UTF-8.
